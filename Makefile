@@ -1,0 +1,30 @@
+# make setup   .venv with the locked packages and .venv/bin/mpsclip      TORCH=cpu: no CUDA; PYTHON=…: which Python
+# make demo    searches the drawn scene; on your own raster: make demo RASTER=path QUERY="what to look for"
+# make test    lint, types, tests
+# make lock    writes the locks anew (LOCK_OPTIONS=--upgrade: newest versions)
+PYTHON ?= python3
+TORCH ?=
+RASTER ?=
+QUERY ?=
+LOCK_OPTIONS ?=
+# Through the environment and not into the recipe's text: spaces, quotes and dollars of paths and queries survive.
+export RASTER QUERY
+
+.PHONY: setup demo test lock
+.DEFAULT_GOAL := setup
+
+setup:
+	@$(PYTHON) scripts/setup_env.py --profile engine --torch "$(TORCH)"
+
+demo: setup
+	@set --; \
+	if [ -n "$$RASTER" ]; then set -- "$$@" --raster "$$RASTER"; fi; \
+	if [ -n "$$QUERY" ]; then set -- "$$@" --query "$$QUERY"; fi; \
+	.venv/bin/python -m engine.demo --out build/demo "$$@"
+
+test:
+	@$(PYTHON) scripts/setup_env.py --profile dev --torch "$(TORCH)"
+	@bash scripts/check.sh
+
+lock: setup
+	@scripts/lock.sh build/installer/bin/uv $(LOCK_OPTIONS)

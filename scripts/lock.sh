@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Writes requirements/*.txt anew: one resolution for all platforms and Pythons from 3.11 on, every file with its hashes.
+# usage: scripts/lock.sh UV [further options of "uv pip compile", such as --upgrade]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+uv=$1
+shift
+
+compile() {
+    # Settings of this machine's uv (extra indexes, local folders) stay out of the resolution.
+    "$uv" pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --custom-compile-command "make lock" "$@"
+}
+
+compile requirements/build.in --output-file requirements/build.txt "$@"
+compile pyproject.toml --output-file requirements/engine.txt "$@"
+# The engine's packages have one version in both locks, whatever the rest would like.
+compile pyproject.toml --extra train --group dev --constraint requirements/engine.txt \
+    --output-file requirements/dev.txt "$@"
+
+if grep -nE '://|^--|find-links|^-e ' requirements/*.txt; then
+    echo "A lock names a host or a folder (lines above)." >&2
+    exit 1
+fi
