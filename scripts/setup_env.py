@@ -48,8 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch_build = options.torch or previous_build() or choose_build()
     announce(torch_build)
     uv = installer()
-    if not venv_python().exists():
-        run([uv, "venv", "--quiet", "--python", sys.executable, "--no-python-downloads", VENV])
+    # The other build of PyTorch has the same version: only a new environment surely holds the one asked for.
+    if not venv_python().exists() or previous_build() not in ("", torch_build):
+        run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, "--no-python-downloads", VENV])
     STAMP.unlink(missing_ok=True)  # a run that is cut short must not look finished
     install: list[str | Path] = [uv, "pip", "install", "--python", venv_python(), "--no-config"]
     requirements = lock
