@@ -1,0 +1,42 @@
+"""The trainable network of the packaged model: two towers and a linear head each into the shared space."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from engine.models.compact.image_tower import FEATURES, ImageTower
+from engine.models.compact.text_tower import TextTower, TextTowerConfig
+
+INITIAL_LOGIT_SCALE = 20.0
+
+
+class DualEncoder(nn.Module):
+    """Image and text towers with linear heads to width E; all outputs are L2-normalised."""
+
+    def __init__(self, text: TextTowerConfig, embed_dim: int = 512) -> None:
+        super().__init__()
+        self.image_tower = ImageTower()
+        self.text_tower = TextTower(text)
+        self.image_head = nn.Linear(FEATURES, embed_dim)
+        self.text_head = nn.Linear(text.width, embed_dim)
+        self.log_scale = nn.Parameter(torch.tensor(INITIAL_LOGIT_SCALE).log())
+
+    def embed_images(self, images: Tensor) -> Tensor:
+        """Normalised pixels ``(B, 3, H, W)`` to ``(B, E)``."""
+        return normalize(self.image_head(self.image_tower(images).mean((2, 3))), dim=-1)
+
+    def embed_patches(self, images: Tensor) -> Tensor:
+        """Normalised pixels ``(B, 3, H, W)`` to ``(B, h, w, E)``.
+
+        A patch is half its own token and half the tile's mean before the head: the head was trained on means, and a
+        lone token lies far from what it has seen.
+        """
+        tokens = self.image_tower(images).permute(0, 2, 3, 1)  # (B, h, w, C)
+        mixed = 0.5 * (tokens + tokens.mean((1, 2), keepdim=True))
+        return normalize(self.image_head(mixed), dim=-1)
+
+    def embed_texts(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Token ids and mask ``(B, L)`` to ``(B, E)``."""
+        return normalize(self.text_head(self.text_tower(ids, mask)), dim=-1)

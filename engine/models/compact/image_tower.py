@@ -1,0 +1,68 @@
+"""EfficientNet-Lite0 as a token map (Tan and Le, arXiv 1905.11946; the Lite variant of 2020 has no squeeze-excite).
+
+BatchNorm is folded into the convolutions: the tower is fine-tuned with small batches, where frozen statistics train
+more steadily, and a folded tower is faster on a CPU.
+"""
+
+from __future__ import annotations
+
+import timm
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+PIXEL_MEAN = 127.0
+PIXEL_SCALE = 128.0
+FEATURES = 1280
+STRIDE = 32
+BATCH_NORM_EPS = 1e-3
+
+
+class ImageTower(nn.Module):
+    """``(B, 3, H, W)`` scaled by (x - 127) / 128 to a token map ``(B, 1280, H/32, W/32)``, BatchNorm folded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = timm.create_model("efficientnet_lite0", pretrained=False, num_classes=0, bn_eps=BATCH_NORM_EPS)
+        fold_batch_norm(self.net)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.net.forward_features(images)  # type: ignore[no-any-return,operator]
+
+    def frozen_prefix(self, stages: int) -> list[nn.Module]:
+        """The stem and the first ``stages`` stages, which fine-tuning leaves as they are."""
+        blocks = self.net.blocks
+        assert isinstance(blocks, nn.Sequential)
+        return [self.net.conv_stem, *list(blocks)[:stages]]  # type: ignore[list-item]
+
+
+def fold_batch_norm(net: nn.Module) -> None:
+    """Replaces each (convolution, BatchNorm) pair of a timm EfficientNet by one convolution, in place.
+
+    timm's ``BatchNormAct2d`` carries the activation; what stays in its place is the activation alone.
+    """
+    convolution: tuple[nn.Module, str, nn.Conv2d] | None = None
+    for parent, name, module in _walk(net):
+        if isinstance(module, nn.Conv2d):
+            convolution = (parent, name, module)
+        elif isinstance(module, nn.BatchNorm2d):
+            assert convolution is not None
+            setattr(convolution[0], convolution[1], fuse_conv_bn_eval(convolution[2].eval(), module.eval()))
+            activation = getattr(module, "act", nn.Identity())
+            setattr(parent, name, activation)
+            convolution = None
+
+
+def _walk(net: nn.Module) -> list[tuple[nn.Module, str, nn.Module]]:
+    """Convolutions and norms with their parents, in the order in which timm registers (and runs) them."""
+    found: list[tuple[nn.Module, str, nn.Module]] = []
+    for parent in net.modules():
+        for name, child in parent.named_children():
+            if isinstance(child, (nn.Conv2d, nn.BatchNorm2d)):
+                found.append((parent, name, child))
+    return found
+
+
+def normalise_pixels(images: Tensor) -> Tensor:
+    """uint8 or float pixels in 0..255 to the tower's input range."""
+    return (images.to(torch.float32) - PIXEL_MEAN) / PIXEL_SCALE

@@ -1,0 +1,115 @@
+"""The packaged model: a compact dual encoder trained by this project on RSICD train, which works offline at once.
+
+Image tower EfficientNet-Lite0 (ImageNet weights to start from), text tower all-MiniLM-L6-v2, a linear head each. See its card,
+``resources/models/rsicd-mini.md``, for data, licence, metrics and limits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from engine.errors import ModelError
+from engine.models.compact.dual_encoder import DualEncoder
+from engine.models.compact.image_tower import normalise_pixels
+from engine.models.compact.quantise import dequantise
+from engine.models.compact.text_tower import TextTowerConfig
+from engine.models.compact.tokenizer import build_tokenizer, tokenize
+from engine.models.contract import ModelIdentity, RetrievalModel
+from engine.types import UInt8Array
+
+FORMAT = "mpsclip-compact-1"
+TEXT_BATCH = 256
+
+
+class PackagedModel(RetrievalModel):
+    """:class:`RetrievalModel` over a :class:`DualEncoder`.
+
+    Args:
+        file: weights as ``engine.train.packaged.export`` writes them.
+        identity: goes into the index key.
+        image_size: side in pixels at which tiles are encoded, a multiple of 32.
+        device: where the model runs; on CUDA under float16 autocast.
+
+    Raises:
+        ModelError: the file is damaged or of another format, or a tensor is missing or unexpected.
+    """
+
+    def __init__(self, file: Path, identity: ModelIdentity, image_size: int, device: torch.device) -> None:
+        vocabulary, text, embed_dim, state = _read(file)
+        self.identity, self.image_size, self.device, self.embed_dim = identity, image_size, device, embed_dim
+        self.tokenizer = build_tokenizer(vocabulary, text.positions)
+        with torch.device("meta"):
+            net = DualEncoder(text, embed_dim)
+        expected = set(net.state_dict())
+        if expected != set(state):
+            raise ModelError(
+                f"{file} does not fit the model: missing {sorted(expected - set(state))}, "
+                f"unexpected {sorted(set(state) - expected)}.",
+                "Reinstall the plugin, or train the file again with this version.",
+                file=str(file),
+            )
+        net.load_state_dict(state, strict=True, assign=True)
+        self.net = net.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+
+    def preprocess(self, images: UInt8Array | Tensor) -> Tensor:
+        pixels = torch.from_numpy(images) if isinstance(images, np.ndarray) else images
+        pixels = pixels.to(self.device).permute(0, 3, 1, 2)  # uint8 (B, 3, H, W), channels last in memory
+        if pixels.shape[-2:] != (self.image_size, self.image_size):
+            size = (self.image_size, self.image_size)
+            pixels = interpolate(pixels.to(torch.float32), size, mode="bilinear", antialias=True)
+        return normalise_pixels(pixels)
+
+    @torch.inference_mode()
+    def encode_images(self, images: Tensor) -> Tensor:
+        with self._autocast():
+            return self.net.embed_images(self._placed(images)).float()
+
+    @torch.inference_mode()
+    def encode_patches(self, images: Tensor) -> Tensor:
+        with self._autocast():
+            return self.net.embed_patches(self._placed(images)).float()
+
+    @torch.inference_mode()
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        parts = []
+        for start in range(0, len(texts), TEXT_BATCH):
+            ids, mask = tokenize(self.tokenizer, texts[start : start + TEXT_BATCH])
+            parts.append(self.net.embed_texts(ids.to(self.device), mask.to(self.device)).float())
+        return torch.cat(parts) if parts else torch.zeros(0, self.embed_dim, device=self.device)
+
+    def _placed(self, images: Tensor) -> Tensor:
+        return images.to(self.device, memory_format=torch.channels_last)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.float16, enabled=self.device.type == "cuda")
+
+
+def load_packaged(file: Path, identity: ModelIdentity, image_size: int, device: torch.device) -> PackagedModel:
+    """Loads the packaged weights; see :class:`PackagedModel`."""
+    return PackagedModel(file, identity, image_size, device)
+
+
+def _read(file: Path) -> tuple[list[str], TextTowerConfig, int, dict[str, Tensor]]:
+    try:
+        with safe_open(file, "pt") as stored:
+            metadata = stored.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise ModelError(
+                    f"{file} has the format {metadata.get('format')!r}, not {FORMAT!r}.",
+                    "Use weights that this version's training wrote.",
+                    file=str(file),
+                )
+            vocabulary = metadata["vocabulary"].split("\n")
+            sizes = json.loads(metadata["architecture"])
+            state = dequantise({name: stored.get_tensor(name) for name in stored.keys()})  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise ModelError(f"{file} cannot be read as model weights: {error}.", "Reinstall the plugin.") from error
+    return vocabulary, TextTowerConfig(len(vocabulary), positions=sizes["positions"]), sizes["embed_dim"], state

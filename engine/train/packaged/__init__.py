@@ -1,0 +1,1 @@
+"""Training of the packaged model on RSICD train: ``mpsclip train packaged``."""

@@ -1,0 +1,43 @@
+"""Augmentation of uint8 batches in one bilinear resampling: crop, flips, quarter turns, then a mild colour jitter.
+
+Nadir imagery has no "up", so all eight symmetries of the square are equally likely.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample
+
+
+def augment(images: Tensor, side: int, smallest_crop: float, jitter: float, generator: torch.Generator) -> Tensor:
+    """uint8 ``(B, 3, H, W)`` to float32 ``(B, 3, side, side)`` in 0..255.
+
+    Args:
+        smallest_crop: least share of the area that a square crop keeps.
+        jitter: largest relative change of brightness, contrast and saturation.
+    """
+    count = images.shape[0]
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        return low + (high - low) * torch.rand(shape, generator=generator)
+
+    scale = uniform(smallest_crop, 1.0, count).sqrt()
+    shift = uniform(-1.0, 1.0, count, 2) * (1 - scale)[:, None]
+    theta = torch.zeros(count, 2, 3)
+    swap = torch.rand(count, generator=generator) < 0.5
+    signs = torch.where(torch.rand(count, 2, generator=generator) < 0.5, -1.0, 1.0) * scale[:, None]
+    theta[:, 0, 0] = torch.where(swap, 0.0, signs[:, 0])
+    theta[:, 0, 1] = torch.where(swap, signs[:, 0], 0.0)
+    theta[:, 1, 0] = torch.where(swap, signs[:, 1], 0.0)
+    theta[:, 1, 1] = torch.where(swap, 0.0, signs[:, 1])
+    theta[:, :, 2] = shift
+    grid = affine_grid(theta, [count, 3, side, side], align_corners=False)
+    out = grid_sample(images.to(torch.float32), grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    if jitter:
+        gain = uniform(1 - jitter, 1 + jitter, 3, count, 1, 1, 1)
+        mean = out.mean((1, 2, 3), keepdim=True)
+        out = ((out - mean) * gain[0] + mean) * gain[1]
+        grey = out.mean(1, keepdim=True)
+        out = ((out - grey) * gain[2] + grey).clamp_(0, 255)
+    return out

@@ -1,0 +1,34 @@
+"""Settings of the packaged model's training; a file may override them, unknown keys are refused."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TrainingConfig(BaseModel):
+    """The recipe. Learning rates are peaks of a cosine schedule with a short warm-up."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int = 0
+    epochs: int = Field(12, ge=1)
+    batch_images: int = Field(128, ge=2)
+    captions_per_image: int = Field(2, ge=1)
+    image_size: int = Field(160, ge=64, multiple_of=32)
+    vocabulary: int = Field(10_000, ge=4_000)
+    embed_dim: int = 512
+    frozen_stages: int = Field(3, ge=0, le=7, description="stages of the image tower that stay as they are")
+    frozen_text_layers: int = Field(3, ge=0, le=6, description="likewise of the text tower, its embeddings included")
+    text_buckets: int = Field(4, ge=1, description="texts of a batch are run in this many groups of like length")
+    lr_image: float = 3e-4
+    lr_text: float = 6e-5
+    lr_heads: float = 6e-4
+    weight_decay: float = 0.02
+    warm_up_fraction: float = 0.05
+    gradient_clip: float = 2.0
+    ema_decay: float = Field(0.99, ge=0.0, lt=1.0)
+    head_steps: int = Field(300, ge=0, description="steps of the heads alone on frozen features before fine-tuning")
+    smallest_crop: float = Field(0.5, gt=0.0, le=1.0)
+    jitter: float = Field(0.15, ge=0.0)
+    limit_images: int | None = Field(None, ge=8, description="train on the first images only (for trials and tests)")
+    max_steps: int | None = Field(None, ge=1, description="stop early (for trials and tests)")

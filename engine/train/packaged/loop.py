@@ -1,0 +1,233 @@
+"""The training loop of the packaged model: heads first on frozen features, then both towers; selection on val."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from engine.datasets.rsicd import CaptionedImage, load_pixels, read_split
+from engine.evaluate.retrieval import RetrievalReport, evaluate_embeddings
+from engine.models.compact.dual_encoder import DualEncoder
+from engine.models.compact.image_tower import normalise_pixels
+from engine.models.compact.text_tower import TextTowerConfig
+from engine.models.compact.tokenizer import build_tokenizer, prune_vocabulary, tokenize
+from engine.train.losses import multi_positive_contrastive, same_group
+from engine.train.packaged.augment import augment
+from engine.train.packaged.base_weights import efficientnet_lite0, load_minilm, minilm_vocabulary
+from engine.train.packaged.config import TrainingConfig
+from engine.types import Progress, ProgressSink, no_progress
+
+
+class Trainer:
+    """Holds what one run needs; :meth:`run` leaves ``last.pt``, ``best.pt`` and ``report.json`` in ``folder``."""
+
+    def __init__(
+        self, config: TrainingConfig, data: Path, folder: Path, fabric: Fabric, progress: ProgressSink = no_progress
+    ) -> None:
+        self.config, self.folder, self.fabric, self.progress = config, folder, fabric, progress
+        fabric.seed_everything(config.seed, verbose=False)
+        self.random = torch.Generator().manual_seed(config.seed)
+        self.train = read_split(data, "train")[: config.limit_images]
+        self.val = read_split(data, "val")
+        self.pixels = torch.from_numpy(load_pixels(self.train)).permute(0, 3, 1, 2)  # uint8, channels last in memory
+        self.val_pixels = torch.from_numpy(load_pixels(self.val)).permute(0, 3, 1, 2)
+        texts = [t for image in self.train for t in texts_of(image)]
+        self.group_of = {t: i for i, t in enumerate(dict.fromkeys(texts))}
+        vocabulary = prune_vocabulary(minilm_vocabulary(), self.group_of, config.vocabulary)
+        self.vocabulary = vocabulary
+        text_config = TextTowerConfig(len(vocabulary))
+        self.tokenizer: Tokenizer = build_tokenizer(vocabulary, text_config.positions)
+        model = DualEncoder(text_config, config.embed_dim)
+        model.image_tower.load_state_dict(efficientnet_lite0())
+        load_minilm(model.text_tower, vocabulary)
+        self.model = fabric.to_device(model.to(memory_format=torch.channels_last))
+        self.history: list[dict[str, float]] = []
+
+    def run(self) -> RetrievalReport:
+        """Trains and returns the best val report."""
+        started = time.monotonic()
+        self._train_heads()
+        self._freeze()
+        steps_an_epoch = len(self.train) // self.config.batch_images
+        total = min(steps_an_epoch * self.config.epochs, self.config.max_steps or 10**9)
+        optimizer = torch.optim.AdamW(self._parameter_groups(), weight_decay=self.config.weight_decay)
+        peaks = [g["lr"] for g in optimizer.param_groups]
+        model, optimizer = self.fabric.setup(self.model, optimizer, _reapply_compile=False)
+        for method in ("embed_images", "embed_texts"):
+            model.mark_forward_method(method)
+        average = deepcopy(self.model).requires_grad_(False)
+        best: RetrievalReport | None = None
+        step, running = 0, 0.0
+        for epoch in range(self.config.epochs):
+            for rows in self._batches():
+                factor = schedule(step, total, self.config.warm_up_fraction)
+                for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+                    group["lr"] = peak * factor
+                self.model.train()
+                loss = self._loss(model, rows)
+                self.fabric.backward(loss)
+                self.fabric.clip_gradients(model, optimizer, max_norm=self.config.gradient_clip, error_if_nonfinite=True)
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+                decay = min(self.config.ema_decay, (1 + step) / (10 + step))
+                with torch.no_grad():
+                    for kept, new in zip(average.parameters(), self.model.parameters(), strict=True):
+                        kept.lerp_(new, 1 - decay)
+                step += 1
+                running = loss.item() if step == 1 else 0.98 * running + 0.02 * loss.item()
+                self.progress(Progress("train", step, total, f"loss {running:.3f}"))
+                if step == total:
+                    break
+            report = self.validate(average)
+            self.history.append(
+                {"epoch": epoch + 1, "loss": running, "val_mR": report.mean_recall, "minutes": (time.monotonic() - started) / 60}
+            )
+            if best is None or report.mean_recall > best.mean_recall:
+                best = report
+                self._save("best.pt", average)
+            self._save("last.pt", average)
+            self._report(best)
+            if step == total:
+                break
+        assert best is not None
+        return best
+
+    def validate(self, model: DualEncoder) -> RetrievalReport:
+        """Recalls on RSICD val with the standard captions."""
+        captions = [c for image in self.val for c in image.captions]
+        owner = np.repeat(np.arange(len(self.val)), [len(i.captions) for i in self.val])
+        distinct = {c: i for i, c in enumerate(dict.fromkeys(captions))}
+        texts = self._text_embeddings(model, list(distinct))[[distinct[c] for c in captions]]
+        images = torch.cat([self._image_features(model, part, head=True) for part in self.val_pixels.split(64)])
+        return evaluate_embeddings(images.cpu().numpy(), texts.cpu().numpy(), owner, "packaged", "val")
+
+    def _loss(self, model: Any, rows: Tensor) -> Tensor:
+        config, device = self.config, self.fabric.device
+        images = augment(self.pixels[rows], config.image_size, config.smallest_crop, config.jitter, self.random)
+        images = normalise_pixels(images).to(device, memory_format=torch.channels_last)
+        texts, owners = self._sample_texts(rows)
+        image_embeddings = model.embed_images(images)
+        # Texts of like length share a call: padding would otherwise cost more than the words.
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        texts, owners = [texts[i] for i in order], owners[order]
+        size = -(-len(texts) // config.text_buckets)
+        parts = [tokenize(self.tokenizer, texts[i : i + size]) for i in range(0, len(texts), size)]
+        text_embeddings = torch.cat([model.embed_texts(ids.to(device), mask.to(device)) for ids, mask in parts])
+        positives = self._positives(texts, owners, len(rows)).to(device)
+        logits = self.model.log_scale.exp().clamp(max=100.0) * image_embeddings @ text_embeddings.T
+        return multi_positive_contrastive(logits, positives)
+
+    def _sample_texts(self, rows: Tensor) -> tuple[list[str], Tensor]:
+        texts: list[str] = []
+        for row in rows.tolist():
+            pool = texts_of(self.train[row])
+            order = torch.randperm(len(pool), generator=self.random)[: self.config.captions_per_image].tolist()
+            texts += [pool[i] for i in order] + [pool[0]] * (self.config.captions_per_image - len(order))
+        owners = torch.arange(len(rows)).repeat_interleave(self.config.captions_per_image)
+        return texts, owners
+
+    def _positives(self, texts: list[str], owners: Tensor, count: int) -> Tensor:
+        """An image's own texts, and every text worded like one of them."""
+        own = same_group(torch.arange(count), owners)
+        groups = torch.tensor([self.group_of[t] for t in texts])
+        return (own.float() @ same_group(groups, groups).float()) > 0
+
+    def _batches(self) -> Iterator[Tensor]:
+        order = torch.randperm(len(self.train), generator=self.random)
+        yield from order.split(self.config.batch_images)[: len(self.train) // self.config.batch_images]
+
+    def _freeze(self) -> None:
+        text = self.model.text_tower
+        text.words.requires_grad_(False)
+        if self.config.frozen_text_layers:
+            for module in (text.positions, text.norm, *list(text.encoder.layers)[: self.config.frozen_text_layers]):
+                module.requires_grad_(False)
+        for module in self.model.image_tower.frozen_prefix(self.config.frozen_stages):
+            module.requires_grad_(False)
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        heads = [*self.model.image_head.parameters(), *self.model.text_head.parameters(), self.model.log_scale]
+        return [
+            {"params": trainable(self.model.image_tower), "lr": self.config.lr_image},
+            {"params": trainable(self.model.text_tower), "lr": self.config.lr_text},
+            {"params": heads, "lr": self.config.lr_heads},
+        ]
+
+    def _train_heads(self) -> None:
+        """Warm start: the two heads alone on features of the frozen towers, one text an image."""
+        if not self.config.head_steps:
+            return
+        images = torch.cat([self._image_features(self.model, p, head=False) for p in self.pixels.split(64)])
+        texts = [image.captions[0] for image in self.train]
+        features = self._text_features(texts)
+        groups = torch.tensor([self.group_of[t] for t in texts])
+        heads = nn.ModuleList([self.model.image_head, self.model.text_head])
+        optimizer = torch.optim.AdamW([*heads.parameters(), self.model.log_scale], lr=1e-3, weight_decay=0.02)
+        for step in range(self.config.head_steps):
+            rows = torch.randperm(len(texts), generator=self.random)[:1024]
+            image = nn.functional.normalize(self.model.image_head(images[rows]), dim=-1)
+            text = nn.functional.normalize(self.model.text_head(features[rows]), dim=-1)
+            logits = self.model.log_scale.exp() * image @ text.T
+            loss = multi_positive_contrastive(logits, same_group(groups[rows], groups[rows]).to(logits.device))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            self.progress(Progress("heads", step + 1, self.config.head_steps, f"loss {loss.item():.3f}"))
+
+    @torch.no_grad()
+    def _image_features(self, model: DualEncoder, pixels: Tensor, head: bool) -> Tensor:
+        model.eval()
+        side = self.config.image_size
+        resized = nn.functional.interpolate(pixels.float(), (side, side), mode="bilinear", antialias=True)
+        images = normalise_pixels(resized).to(self.fabric.device, memory_format=torch.channels_last)
+        return model.embed_images(images) if head else model.image_tower(images).mean((2, 3))
+
+    @torch.no_grad()
+    def _text_features(self, texts: list[str]) -> Tensor:
+        self.model.eval()
+        parts = [tokenize(self.tokenizer, texts[i : i + 256]) for i in range(0, len(texts), 256)]
+        device = self.fabric.device
+        return torch.cat([self.model.text_tower(ids.to(device), mask.to(device)) for ids, mask in parts])
+
+    @torch.no_grad()
+    def _text_embeddings(self, model: DualEncoder, texts: list[str]) -> Tensor:
+        model.eval()
+        parts = [tokenize(self.tokenizer, texts[i : i + 256]) for i in range(0, len(texts), 256)]
+        device = self.fabric.device
+        return torch.cat([model.embed_texts(ids.to(device), mask.to(device)) for ids, mask in parts])
+
+    def _save(self, name: str, model: DualEncoder) -> None:
+        state = {k: v.cpu().contiguous() for k, v in model.state_dict().items()}
+        torch.save({"model": state, "vocabulary": self.vocabulary, "config": self.config.model_dump()}, self.folder / name)
+
+    def _report(self, best: RetrievalReport) -> None:
+        report = {"config": self.config.model_dump(), "torch": torch.__version__, "history": self.history, "best": best.to_json()}
+        (self.folder / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def texts_of(image: CaptionedImage) -> list[str]:
+    """The distinct wordings of an image, captions first."""
+    return list(dict.fromkeys(image.captions + image.paraphrases))
+
+
+def trainable(module: nn.Module) -> list[nn.Parameter]:
+    return [p for p in module.parameters() if p.requires_grad]
+
+
+def schedule(step: int, total: int, warm_up: float) -> float:
+    """Linear warm-up over the first share of the steps, then a cosine down to zero."""
+    start = max(1, int(total * warm_up))
+    if step < start:
+        return (step + 1) / start
+    return 0.5 * (1 + math.cos(math.pi * (step - start) / max(1, total - start)))
