@@ -50,6 +50,14 @@ def read_georeference(dataset: DatasetReader) -> Georeference:
     return Georeference(UNREFERENCED, None, GeoreferenceKind.NONE)
 
 
+def map_pixel(transform: Affine, col: float, row: float) -> tuple[float, float]:
+    """Pixel corner (column, row) to (x, y). Spelled out, as affine 2 and 3 name their product differently."""
+    return (
+        transform.a * col + transform.b * row + transform.c,
+        transform.d * col + transform.e * row + transform.f,
+    )
+
+
 def ground_pixel_size(georeference: Georeference, width: int, height: int) -> float | None:
     """True ground metres of a pixel's side at the raster's centre, mean of both axes; None without a CRS.
 
@@ -61,7 +69,7 @@ def ground_pixel_size(georeference: Georeference, width: int, height: int) -> fl
         return None
     col, row = width / 2, height / 2
     ends = [(col - 0.5, row), (col + 0.5, row), (col, row - 0.5), (col, row + 0.5)]
-    points = [georeference.transform * end for end in ends]
+    points = [map_pixel(georeference.transform, *end) for end in ends]
     sides = _geodesic_sides(crs, points) or _planar_sides(crs, points)
     size = sum(sides) / 2
     return size if math.isfinite(size) and size > 0 else None

@@ -15,7 +15,7 @@ from shapely.affinity import affine_transform
 from shapely.geometry.base import BaseGeometry
 
 from engine.raster.gdal import canonical_path, is_uri, open_dataset
-from engine.raster.georeference import GeoreferenceKind, ground_pixel_size, read_georeference
+from engine.raster.georeference import GeoreferenceKind, ground_pixel_size, map_pixel, read_georeference
 from engine.raster.identity import RasterIdentity, read_identity
 from engine.types import Tile
 
@@ -75,7 +75,7 @@ class RasterSource:
     def polygon(self, tile: Tile) -> Polygon:
         """The tile's outline in CRS coordinates, from its upper left corner along the first row."""
         x0, y0, x1, y1 = tile.x, tile.y, tile.x + tile.width, tile.y + tile.height
-        return Polygon([self.transform * corner for corner in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))])
+        return Polygon([map_pixel(self.transform, *corner) for corner in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))])
 
     def pixel_polygon(self, geometry: G) -> G:
         """A geometry in full-resolution pixel coordinates (column, row; pixel corners are whole) in the CRS."""
