@@ -1,0 +1,110 @@
+"""From what a user writes after ``--model`` and ``--device`` to a loaded model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import ModelError, UsageError
+from engine.models.catalogue import DEFAULT_MODEL, ModelEntry, catalogue
+from engine.models.fetch import fetch_weights
+from engine.models.weights import WeightFile, file_sha256
+from engine.types import ProgressSink, no_progress
+
+if TYPE_CHECKING:
+    import torch
+
+    from engine.models.contract import RetrievalModel
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+LOCAL_PREFIX = "open_clip:"
+
+
+def load_model(
+    model: str = DEFAULT_MODEL, device: str = "auto", progress: ProgressSink = no_progress
+) -> RetrievalModel:
+    """Loads a model of the catalogue, fetching its weights if need be, or one from a local file.
+
+    Args:
+        model: an id of the catalogue, or ``open_clip:ARCHITECTURE:FILE`` for weights of one's own.
+        device: one of :data:`DEVICES`.
+        progress: receives the progress of a download.
+
+    Raises:
+        UsageError: no such model, architecture or device.
+        ModelError: the weights are missing, damaged or do not fit; :class:`engine.errors.DownloadError` if they cannot
+            be fetched.
+    """
+    place = resolve_device(device)
+    if model.startswith(LOCAL_PREFIX):
+        return _load_local(model, place)
+    entry = catalogue().get(model)
+    return _load_entry(entry, fetch_weights(entry, progress), place)
+
+
+def resolve_device(device: str = "auto") -> torch.device:
+    """The PyTorch device for one of :data:`DEVICES`; ``auto`` takes CUDA, then Apple's GPU, then the CPU.
+
+    Raises:
+        UsageError: an unknown name, or a device that this machine or this build of PyTorch lacks.
+    """
+    import torch
+
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        return torch.device(next(name for name, usable in available.items() if usable))
+    if device not in available:
+        raise UsageError(f"There is no device {device!r}.", f"Choose one of: {', '.join(DEVICES)}.", device=device)
+    if not available[device]:
+        usable = [name for name, is_usable in available.items() if is_usable]
+        raise UsageError(
+            f"Device {device} is not available (PyTorch {torch.__version__}).",
+            f"Available here: {', '.join(usable)}; or leave the choice to auto.",
+            device=device,
+            available=usable,
+        )
+    return torch.device(device)
+
+
+def _load_entry(entry: ModelEntry, weights: WeightFile, device: torch.device) -> RetrievalModel:
+    if entry.kind == "packaged":
+        from engine.models.contract import ModelIdentity
+        from engine.models.packaged import load_packaged
+
+        preprocessing = f"bilinear {entry.image_size}px mean {entry.mean} std {entry.std}"
+        identity = ModelIdentity(entry.id, entry.architecture, weights.sha256, preprocessing)
+        return load_packaged(weights.path, identity, entry.image_size, device)
+    from engine.models.open_clip_backbone import load_open_clip
+
+    return load_open_clip(
+        entry.architecture,
+        weights.path,
+        model_id=entry.id,
+        weights=weights.sha256,
+        device=device,
+        mean=entry.mean,
+        std=entry.std,
+        ignored_keys=entry.ignored_keys,
+    )
+
+
+def _load_local(model: str, device: torch.device) -> RetrievalModel:
+    architecture, separator, name = model.removeprefix(LOCAL_PREFIX).partition(":")
+    if not architecture or not separator or not name:
+        raise UsageError(
+            f"{model!r} is not of the form open_clip:ARCHITECTURE:FILE.",
+            "For example open_clip:ViT-B-32:/data/weights.pt",
+            model=model,
+        )
+    file = Path(name).expanduser()
+    if not file.is_file():
+        raise ModelError(f"There is no weight file {file}.", "Check the path.", path=str(file))
+    from engine.models.open_clip_backbone import load_open_clip
+
+    return load_open_clip(
+        architecture,
+        file,
+        model_id=f"{LOCAL_PREFIX}{architecture}:{file.name}",
+        weights=file_sha256(file),
+        device=device,
+    )
