@@ -1,0 +1,94 @@
+"""The compact dual encoder's parts: folding, tokenizer, quantisation."""
+
+from __future__ import annotations
+
+import timm
+import torch
+
+from engine.models.compact.dual_encoder import DualEncoder
+from engine.models.compact.image_tower import BATCH_NORM_EPS, fold_batch_norm, normalise_pixels
+from engine.models.compact.quantise import dequantise, quantise
+from engine.models.compact.text_tower import TextTower, TextTowerConfig
+from engine.models.compact.tokenizer import build_tokenizer, prune_vocabulary, tokenize
+
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "##b", "tennis", "court", "##s", "pool", "zebra", "über"]
+
+
+def test_folding_batch_norm_leaves_the_features_as_they_were() -> None:
+    torch.manual_seed(0)
+    net = timm.create_model("efficientnet_lite0", pretrained=False, num_classes=0, bn_eps=BATCH_NORM_EPS).eval()
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        before = net.forward_features(images)
+        fold_batch_norm(net)
+        after = net.forward_features(images)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in net.modules())
+    torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-4)
+
+
+def test_pixels_are_scaled_to_the_range_the_weights_were_trained_on() -> None:
+    pixels = torch.tensor([0, 127, 255], dtype=torch.uint8)
+    assert normalise_pixels(pixels).tolist() == [-127 / 128, 0.0, 1.0]
+
+
+def test_padding_of_a_batch_does_not_change_a_text() -> None:
+    torch.manual_seed(0)
+    tower = TextTower(TextTowerConfig(len(VOCABULARY), positions=16, width=24, layers=2, heads=2, feed_forward=32)).eval()
+    tokenizer = build_tokenizer(VOCABULARY, 16)
+    with torch.no_grad():
+        alone = tower(*tokenize(tokenizer, ["tennis courts"]))
+        beside = tower(*tokenize(tokenizer, ["tennis courts", "a b a b a pool a b"]))
+    torch.testing.assert_close(alone[0], beside[0], rtol=1e-5, atol=1e-6)
+
+
+def test_tokenizer_spells_a_cut_word_from_its_pieces() -> None:
+    tokenizer = build_tokenizer(VOCABULARY, 16)
+    assert tokenizer.encode("Tennis COURTS").tokens == ["[CLS]", "tennis", "court", "##s", "[SEP]"]
+    assert tokenizer.encode("abb").tokens == ["[CLS]", "a", "##b", "##b", "[SEP]"]
+    assert tokenizer.encode("qqq").tokens == ["[CLS]", "[UNK]", "[SEP]"]
+
+
+def test_tokenizer_cuts_long_texts_at_the_last_position() -> None:
+    ids, mask = tokenize(build_tokenizer(VOCABULARY, 8), ["pool " * 50])
+    assert ids.shape == (1, 8)
+    assert bool(mask.all())
+
+
+def test_pruning_keeps_the_spelling_of_the_corpus_and_the_most_frequent_rest() -> None:
+    kept = prune_vocabulary(VOCABULARY, ["zebra courts"], 11)
+    assert set(kept) >= {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "zebra", "court", "##s", "a", "b", "##b"}
+    assert kept[-1] == "zebra"
+    assert "über" not in kept
+    assert len(kept) == 11
+    assert "tennis" in kept
+
+
+def test_int8_error_is_at_most_half_a_step_of_its_row() -> None:
+    weight = torch.randn(64, 96) * torch.logspace(-3, 3, 64)[:, None]
+    stored = quantise({"w": weight, "b": torch.randn(5)})
+    assert stored["w"].dtype == torch.int8
+    assert stored["b"].dtype == torch.float32
+    step = weight.abs().amax(1, keepdim=True) / 127
+    assert bool(((dequantise(stored)["w"] - weight).abs() <= 0.5001 * step).all())
+
+
+def test_quantised_state_has_the_same_names_and_shapes_again() -> None:
+    state = DualEncoder(TextTowerConfig(50)).state_dict()
+    again = dequantise(quantise(state))
+    assert {k: v.shape for k, v in again.items()} == {k: v.shape for k, v in state.items()}
+
+
+def test_embeddings_are_unit_vectors_and_patches_point_where_the_image_points() -> None:
+    torch.manual_seed(0)
+    net = DualEncoder(TextTowerConfig(50)).eval()
+    images = torch.randn(2, 3, 96, 96)
+    with torch.no_grad():
+        whole, patches = net.embed_images(images), net.embed_patches(images)
+    assert patches.shape == (2, 3, 3, 512)
+    torch.testing.assert_close(whole.norm(dim=-1), torch.ones(2))
+    torch.testing.assert_close(patches.norm(dim=-1), torch.ones(2, 3, 3))
+    assert bool(((patches.mean((1, 2)) * whole).sum(-1) > 0.9).all())
