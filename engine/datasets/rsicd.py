@@ -43,9 +43,7 @@ def read_split(folder: Path, split: str) -> list[CaptionedImage]:
     with listing.open(encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
     return [
-        CaptionedImage(
-            folder / row["image"], row["scene"], tuple(row["captions"]), tuple(row.get("paraphrases", ()))
-        )
+        CaptionedImage(folder / row["image"], row["scene"], tuple(row["captions"]), tuple(row.get("paraphrases", ())))
         for row in rows
     ]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.types import BoolArray, Float32Array
+from engine.types import BoolArray, Float32Array, IntArray
 
 KS = (1, 5, 10)
 
@@ -94,7 +94,11 @@ def _chance(places: int, ties: int, good: int) -> float:
 
 
 def evaluate_embeddings(
-    images: Float32Array, texts: Float32Array, image_of_text: np.ndarray[Any, np.dtype[np.int64]], model: str, split: str
+    images: Float32Array,
+    texts: Float32Array,
+    image_of_text: IntArray,
+    model: str,
+    split: str,
 ) -> RetrievalReport:
     """Report from image embeddings ``(B, E)`` and caption embeddings ``(T, E)``; ``image_of_text`` ``(T,)`` says whose.
 

@@ -46,5 +46,5 @@ def embed_images(
 def embed_distinct(model: RetrievalModel, texts: Sequence[str]) -> Float32Array:
     """Text embeddings ``(T, E)``; equal texts share one, so that rounding cannot break ties."""
     distinct = {text: i for i, text in enumerate(dict.fromkeys(texts))}
-    embeddings = model.encode_texts(list(distinct)).cpu().numpy()
-    return embeddings[[distinct[text] for text in texts]]  # type: ignore[no-any-return]
+    embeddings: Float32Array = model.encode_texts(list(distinct)).cpu().numpy()
+    return embeddings[[distinct[text] for text in texts]]

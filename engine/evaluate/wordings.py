@@ -1,7 +1,7 @@
 """Queries of the measurements, written down before any model was run on them.
 
-``SCENE_NAMES``: RSICD's 30 scene labels and the words in which a person asks for them. ``DRAWN_SCENE_QUERIES``: twenty wordings
-for the drawn scene, each with the object kinds that answer it.
+``SCENE_NAMES``: RSICD's 30 scene labels and the words in which a person asks for them.
+``DRAWN_SCENE_QUERIES``: twenty wordings for the drawn scene, each with the object kinds that answer it.
 """
 
 from __future__ import annotations

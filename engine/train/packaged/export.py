@@ -13,8 +13,6 @@ from engine.models.compact.text_tower import TextTowerConfig
 from engine.models.packaged import FORMAT
 
 
-
-
 def export(checkpoint: Path, target: Path) -> Path:
     """Writes the quantised weights with vocabulary and sizes in the safetensors header; returns ``target``."""
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)

@@ -51,7 +51,8 @@ class Trainer:
         model = DualEncoder(text_config, config.embed_dim)
         model.image_tower.load_state_dict(efficientnet_lite0())
         load_minilm(model.text_tower, vocabulary)
-        self.model = fabric.to_device(model.to(memory_format=torch.channels_last))
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model: DualEncoder = fabric.to_device(model)
         self.history: list[dict[str, float]] = []
 
     def run(self) -> RetrievalReport:
@@ -66,7 +67,8 @@ class Trainer:
         model, optimizer = self.fabric.setup(self.model, optimizer, _reapply_compile=False)
         for method in ("embed_images", "embed_texts"):
             model.mark_forward_method(method)
-        average = deepcopy(self.model).requires_grad_(False)
+        average = deepcopy(self.model)
+        average.requires_grad_(False)
         best: RetrievalReport | None = None
         step, running = 0, 0.0
         for epoch in range(self.config.epochs):
@@ -77,7 +79,9 @@ class Trainer:
                 self.model.train()
                 loss = self._loss(model, rows)
                 self.fabric.backward(loss)
-                self.fabric.clip_gradients(model, optimizer, max_norm=self.config.gradient_clip, error_if_nonfinite=True)
+                self.fabric.clip_gradients(
+                    model, optimizer, max_norm=self.config.gradient_clip, error_if_nonfinite=True
+                )
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
                 decay = min(self.config.ema_decay, (1 + step) / (10 + step))
@@ -91,7 +95,12 @@ class Trainer:
                     break
             report = self.validate(average)
             self.history.append(
-                {"epoch": epoch + 1, "loss": running, "val_mR": report.mean_recall, "minutes": (time.monotonic() - started) / 60}
+                {
+                    "epoch": epoch + 1,
+                    "loss": running,
+                    "val_mR": report.mean_recall,
+                    "minutes": (time.monotonic() - started) / 60,
+                }
             )
             if best is None or report.mean_recall > best.mean_recall:
                 best = report
@@ -109,7 +118,7 @@ class Trainer:
         owner = np.repeat(np.arange(len(self.val)), [len(i.captions) for i in self.val])
         distinct = {c: i for i, c in enumerate(dict.fromkeys(captions))}
         texts = self._text_embeddings(model, list(distinct))[[distinct[c] for c in captions]]
-        images = torch.cat([self._image_features(model, part, head=True) for part in self.val_pixels.split(64)])
+        images = torch.cat([self._image_features(model, part, head=True) for part in torch.split(self.val_pixels, 64)])
         return evaluate_embeddings(images.cpu().numpy(), texts.cpu().numpy(), owner, "packaged", "val")
 
     def _loss(self, model: Any, rows: Tensor) -> Tensor:
@@ -145,7 +154,7 @@ class Trainer:
 
     def _batches(self) -> Iterator[Tensor]:
         order = torch.randperm(len(self.train), generator=self.random)
-        yield from order.split(self.config.batch_images)[: len(self.train) // self.config.batch_images]
+        yield from torch.split(order, self.config.batch_images)[: len(self.train) // self.config.batch_images]
 
     def _freeze(self) -> None:
         text = self.model.text_tower
@@ -168,7 +177,7 @@ class Trainer:
         """Warm start: the two heads alone on features of the frozen towers, one text an image."""
         if not self.config.head_steps:
             return
-        images = torch.cat([self._image_features(self.model, p, head=False) for p in self.pixels.split(64)])
+        images = torch.cat([self._image_features(self.model, p, head=False) for p in torch.split(self.pixels, 64)])
         texts = [image.captions[0] for image in self.train]
         features = self._text_features(texts)
         groups = torch.tensor([self.group_of[t] for t in texts])
@@ -181,7 +190,7 @@ class Trainer:
             logits = self.model.log_scale.exp() * image @ text.T
             loss = multi_positive_contrastive(logits, same_group(groups[rows], groups[rows]).to(logits.device))
             optimizer.zero_grad()
-            loss.backward()
+            self.fabric.backward(loss)
             optimizer.step()
             self.progress(Progress("heads", step + 1, self.config.head_steps, f"loss {loss.item():.3f}"))
 
@@ -209,10 +218,17 @@ class Trainer:
 
     def _save(self, name: str, model: DualEncoder) -> None:
         state = {k: v.cpu().contiguous() for k, v in model.state_dict().items()}
-        torch.save({"model": state, "vocabulary": self.vocabulary, "config": self.config.model_dump()}, self.folder / name)
+        checkpoint = {"model": state, "vocabulary": self.vocabulary, "config": self.config.model_dump()}
+        torch.save(checkpoint, self.folder / name)
 
     def _report(self, best: RetrievalReport) -> None:
-        report = {"config": self.config.model_dump(), "torch": torch.__version__, "history": self.history, "best": best.to_json()}
+        report = {
+            "config": self.config.model_dump(),
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "history": self.history,
+            "best": best.to_json(),
+        }
         (self.folder / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 

@@ -43,7 +43,9 @@ def test_with_ties_equals_the_mean_over_all_orders(k: int) -> None:
     random = np.random.default_rng(1)
     scores = random.integers(0, 3, (12, 6)).astype(np.float32)
     relevant = one_relevant_or_more(random, 12, 6)
-    assert recalls(scores, relevant, (k,)).expected[0] == pytest.approx(enumerated_recall(scores, relevant, k), abs=1e-9)
+    assert recalls(scores, relevant, (k,)).expected[0] == pytest.approx(
+        enumerated_recall(scores, relevant, k), abs=1e-9
+    )
 
 
 def test_pessimistic_puts_irrelevant_ties_ahead() -> None:

@@ -37,7 +37,9 @@ def test_pixels_are_scaled_to_the_range_the_weights_were_trained_on() -> None:
 
 def test_padding_of_a_batch_does_not_change_a_text() -> None:
     torch.manual_seed(0)
-    tower = TextTower(TextTowerConfig(len(VOCABULARY), positions=16, width=24, layers=2, heads=2, feed_forward=32)).eval()
+    tower = TextTower(
+        TextTowerConfig(len(VOCABULARY), positions=16, width=24, layers=2, heads=2, feed_forward=32)
+    ).eval()
     tokenizer = build_tokenizer(VOCABULARY, 16)
     with torch.no_grad():
         alone = tower(*tokenize(tokenizer, ["tennis courts"]))

@@ -24,4 +24,7 @@ def test_contrastive_spreads_targets_evenly_over_positives() -> None:
 
 
 def test_same_group_compares_ids() -> None:
-    assert same_group(torch.tensor([3, 4]), torch.tensor([4, 3, 3])).tolist() == [[False, True, True], [True, False, False]]
+    assert same_group(torch.tensor([3, 4]), torch.tensor([4, 3, 3])).tolist() == [
+        [False, True, True],
+        [True, False, False],
+    ]
