@@ -84,9 +84,9 @@ def _from_hub(entry: ModelEntry, source: HubSource, progress: ProgressSink) -> t
     endpoint = os.environ.get("HF_ENDPOINT") or None
     recorded = read_record(entry)
     with _download_errors(entry):
-        revision = source.revision or (recorded.revision if recorded else None)
-        if revision is None:
-            revision = HfApi(endpoint=endpoint).model_info(source.repo, timeout=CONNECT_TIMEOUT_S).sha
+        known = source.revision or (recorded.revision if recorded else None)
+        # Asked even where the commit is known: it fails at once, while a download retries an absent hub for long.
+        revision = HfApi(endpoint=endpoint).model_info(source.repo, revision=known, timeout=CONNECT_TIMEOUT_S).sha
         if revision is None:
             raise OSError(f"the hub names no commit of {source.repo}")
         path = hf_hub_download(

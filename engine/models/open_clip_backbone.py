@@ -64,7 +64,7 @@ class OpenClipModel(RetrievalModel):
         self._std = torch.tensor(std, device=device).view(1, 3, 1, 1) * 255
 
     def preprocess(self, images: UInt8Array | Tensor) -> Tensor:
-        pixels = torch.from_numpy(images) if isinstance(images, np.ndarray) else images
+        pixels = torch.tensor(images) if isinstance(images, np.ndarray) else images
         pixels = pixels.to(self.device).permute(0, 3, 1, 2).float()  # (B, 3, H, W) in [0, 255]
         size = (self.image_size, self.image_size)
         if pixels.shape[-2:] != size:
