@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -94,9 +93,9 @@ def _files(dataset: DatasetReader, path: str, depth: int = 0) -> Iterator[str]:
         if name.lower().endswith(_DERIVED_SUFFIXES):
             continue
         yield name
-        mask = f"{name}.msk"  # GDAL lists the mask of a file it opened itself, not that of a VRT's source
-        if os.path.exists(mask):
-            yield mask
+        mask = Path(f"{name}.msk")  # GDAL lists the mask of a file it opened itself, not that of a VRT's source
+        if mask.exists():
+            yield str(mask)
         if name != path and name.lower().endswith(".vrt") and depth < _MAX_VRT_DEPTH:
             yield from _nested_files(name, depth + 1)
 

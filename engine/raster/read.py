@@ -23,12 +23,12 @@ from engine.errors import Cancelled
 from engine.raster.bands import choose_bands
 from engine.raster.gdal import open_dataset
 from engine.raster.resample import resize_masked
-from engine.raster.samples import has_masks, read_samples, read_values
+from engine.raster.samples import are_integers, are_masked, read_samples, read_validity, read_values
 from engine.raster.source import RasterSource
 from engine.raster.stretch import Stretch, compute_stretch
 from engine.types import BoolArray, CancelCheck, Float32Array, Tile, UInt8Array
 
-_OVERSAMPLING = 4  # samples an output pixel and axis where masks or palettes forbid GDAL's own averaging
+_OVERSAMPLING = 4  # samples an output pixel and axis where holes or palettes forbid GDAL's own averaging
 _POLL_SECONDS = 0.1
 
 Batch = tuple[list[Tile], UInt8Array, Float32Array]
@@ -86,7 +86,8 @@ class TileReader:
             self.choice = choose_bands(dataset, bands)
             self.stretch = compute_stretch(source, bands) if stretch is None else stretch
             self._palette = _palette(dataset, self.choice.indexes[0]) if self.choice.palette else None
-            self._plain = self._palette is None and not has_masks(dataset, self.choice.distinct)
+            self._averages = self._palette is None and are_integers(dataset, self.choice.distinct)
+            self._masked = are_masked(dataset, self.choice.distinct)
         self.out_size = out_size
         self.min_valid = min_valid
         self._local = threading.local()
@@ -121,9 +122,10 @@ class TileReader:
             raise ValueError(f"window {(x, y, w, h)} → {(out_w, out_h)} of a raster of {self.width} × {self.height}")
         window = Window(x, y, w, h)
         dataset = self._dataset()
-        if self._plain:
+        rows, cols = min(h, _OVERSAMPLING * out_h), min(w, _OVERSAMPLING * out_w)
+        if self._averages and self._is_whole(dataset, window, rows, cols):
             return TileImage(self._read_plain(dataset, window, out_h, out_w), 1.0)
-        channels, valid = self._read_channels(dataset, window, out_h, out_w)
+        channels, valid = self._read_channels(dataset, window, rows, cols)
         resized, cover = resize_masked(channels, valid, out_h, out_w)
         return TileImage(_to_rgb(resized), float(cover.mean()))
 
@@ -145,18 +147,17 @@ class TileReader:
     def _dataset(self) -> DatasetReader:
         # One handle a thread and not a pool of them: GDAL shares a VRT's sources among handles opened by one thread,
         # so a handle must stay with the thread that opened it.
+        if self._closed:
+            raise ValueError(f"reader of {self.path} is closed")
         handle: DatasetReader | None = getattr(self._local, "handle", None)
         if handle is None:
-            with self._lock:
-                if self._closed:
-                    raise ValueError(f"reader of {self.path} is closed")
             handle = self._local.handle = open_dataset(self.path)
             with self._lock:
                 self._handles.add(handle)
         return handle
 
     def _read_plain(self, dataset: DatasetReader, window: Window, out_h: int, out_w: int) -> UInt8Array:
-        """Every pixel valid: GDAL resamples. Returns uint8 (out_h, out_w, 3)."""
+        """Whole windows of integers: GDAL resamples. Returns uint8 (out_h, out_w, 3)."""
         shrinks = window.width >= out_w and window.height >= out_h
         resampling = Resampling.average if shrinks else Resampling.bilinear
         values = read_values(dataset, self.choice.distinct, window, out_h, out_w, resampling)
@@ -165,14 +166,17 @@ class TileReader:
             return np.ascontiguousarray(np.broadcast_to(rgb, (out_h, out_w, 3)))
         return _to_rgb(self._stretched(values))
 
+    def _is_whole(self, dataset: DatasetReader, window: Window, rows: int, cols: int) -> bool:
+        """Whether no pixel of the window lacks data, as in most tiles of a masked raster."""
+        return not self._masked or bool(read_validity(dataset, self.choice.distinct, window, rows, cols).all())
+
     def _read_channels(
-        self, dataset: DatasetReader, window: Window, out_h: int, out_w: int
+        self, dataset: DatasetReader, window: Window, rows: int, cols: int
     ) -> tuple[Float32Array, BoolArray]:
-        """Channels float32 (1 or 3, H, W) in [0, 255] and validity (H, W), at most 4 samples an output pixel and axis.
+        """Channels float32 (1 or 3, rows, cols) in [0, 255] and validity (rows, cols).
 
         A pixel is valid where any of its bands is: white in one band of an 8-bit image with nodata 255 is no hole.
         """
-        rows, cols = min(int(window.height), _OVERSAMPLING * out_h), min(int(window.width), _OVERSAMPLING * out_w)
         samples = read_samples(dataset, self.choice.distinct, window, rows, cols)
         valid = np.logical_or.reduce(samples.valid, axis=0)
         if self._palette is None:

@@ -24,18 +24,18 @@ class Samples:
     valid: BoolArray
 
 
-def has_masks(dataset: DatasetReader, indexes: tuple[int, ...]) -> bool:
-    """Whether any of the bands may have pixels without data: nodata, alpha, a mask, or values that may be NaN."""
-    flags = dataset.mask_flag_enums
-    return any(
-        MaskFlags.all_valid not in flags[index - 1] or not np.issubdtype(_dtype(dataset, index), np.integer)
-        for index in indexes
-    )
+def are_integers(dataset: DatasetReader, indexes: tuple[int, ...]) -> bool:
+    """Whether the bands hold integers, so that no value is NaN or infinite."""
+    names = (dataset.dtypes[index - 1] for index in indexes)
+    return all(name != "complex_int16" and np.issubdtype(np.dtype(name), np.integer) for name in names)
 
 
-def read_samples(
-    dataset: DatasetReader, indexes: tuple[int, ...], window: Window, height: int, width: int
-) -> Samples:
+def are_masked(dataset: DatasetReader, indexes: tuple[int, ...]) -> bool:
+    """Whether any of the bands has nodata, alpha or a mask."""
+    return bool(_masked(dataset, indexes))
+
+
+def read_samples(dataset: DatasetReader, indexes: tuple[int, ...], window: Window, height: int, width: int) -> Samples:
     """Every n-th sample of a window (nearest neighbour, from overviews where there are any), ``height`` × ``width``.
 
     Invalid are: nodata, transparent (alpha 0), masked, NaN and infinite samples.
@@ -44,18 +44,29 @@ def read_samples(
         RasterError: the file is damaged there.
     """
     values = read_values(dataset, indexes, window, height, width, Resampling.nearest)
-    valid = np.ones(values.shape, dtype=np.bool_)
-    flags = dataset.mask_flag_enums
-    masked = [n for n, index in enumerate(indexes) if MaskFlags.all_valid not in flags[index - 1]]
-    if masked:
-        # One mask serves all bands of a dataset with alpha or a mask file; nodata is told band by band.
-        shared = all(MaskFlags.per_dataset in flags[indexes[n] - 1] for n in masked)
-        wanted = masked[:1] if shared else masked
-        masks = _read_masks(dataset, [indexes[n] for n in wanted], window, height, width)
-        valid[masked] = masks > 0
+    valid = read_validity(dataset, indexes, window, height, width)
     if np.issubdtype(values.dtype, np.floating):
         valid &= np.isfinite(values)
     return Samples(values, valid)
+
+
+def read_validity(
+    dataset: DatasetReader, indexes: tuple[int, ...], window: Window, height: int, width: int
+) -> BoolArray:
+    """What nodata, alpha and masks say of every n-th sample of a window, ``(k, height, width)``.
+
+    Raises:
+        RasterError: the file is damaged there.
+    """
+    valid = np.ones((len(indexes), height, width), dtype=np.bool_)
+    masked = _masked(dataset, indexes)
+    if masked:
+        # One mask serves all bands of a dataset with alpha or a mask file; nodata is told band by band.
+        flags = dataset.mask_flag_enums
+        shared = all(MaskFlags.per_dataset in flags[indexes[n] - 1] for n in masked)
+        wanted = masked[:1] if shared else masked
+        valid[masked] = _read_masks(dataset, [indexes[n] for n in wanted], window, height, width) > 0
+    return valid
 
 
 def read_values(
@@ -91,6 +102,7 @@ def _window_error(dataset: DatasetReader, window: Window, error: Exception) -> E
     return read_error(dataset.name, error, column=int(window.col_off), row=int(window.row_off))
 
 
-def _dtype(dataset: DatasetReader, index: int) -> npt.DTypeLike:
-    name = dataset.dtypes[index - 1]
-    return np.dtype("int32" if name == "complex_int16" else name)
+def _masked(dataset: DatasetReader, indexes: tuple[int, ...]) -> list[int]:
+    """Places in ``indexes`` of the bands that have a mask."""
+    flags = dataset.mask_flag_enums
+    return [n for n, index in enumerate(indexes) if MaskFlags.all_valid not in flags[index - 1]]

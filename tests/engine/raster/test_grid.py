@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -27,8 +28,9 @@ def test_every_pixel_is_covered_no_tile_hangs_over_and_none_occurs_twice(grid: G
     covered = np.zeros((grid.height, grid.width), dtype=bool)
     windows = set()
     for tile in grid:
-        assert 0 <= tile.x and tile.x + tile.width <= grid.width
-        assert 0 <= tile.y and tile.y + tile.height <= grid.height
+        assert min(tile.x, tile.y) >= 0
+        assert tile.x + tile.width <= grid.width
+        assert tile.y + tile.height <= grid.height
         assert (tile.width, tile.height) == (min(grid.side, grid.width), min(grid.side, grid.height))
         covered[tile.y : tile.y + tile.height, tile.x : tile.x + tile.width] = True
         windows.add((tile.x, tile.y))
@@ -44,7 +46,7 @@ def test_neighbours_overlap_as_asked_and_no_tile_could_be_spared(grid: Grid) -> 
         (grid.width, [grid.tile(0, col).x for col in range(grid.n_cols)]),
         (grid.height, [grid.tile(row, 0).y for row in range(grid.n_rows)]),
     ):
-        assert all(left + grid.side - right >= wanted for left, right in zip(positions, positions[1:], strict=False))
+        assert all(left + grid.side - right >= wanted for left, right in pairwise(positions))
         reach_of_fewer = (len(positions) - 2) * grid.stride + grid.side
         assert len(positions) == 1 or reach_of_fewer < length
 
@@ -81,7 +83,7 @@ def test_a_grid_of_a_continent_costs_nothing() -> None:
 
 @pytest.mark.parametrize("overlap", [-0.1, 0.91, 1.0, math.nan])
 def test_overlap_out_of_range_is_refused(overlap: float) -> None:
-    with pytest.raises(UsageError, match="between 0 and 0.9"):
+    with pytest.raises(UsageError, match=r"between 0 and 0\.9"):
         Grid(100, 100, 10, overlap)
 
 
@@ -100,7 +102,9 @@ def test_tile_sizes_are_parsed(text: str, size: TileSize) -> None:
     assert parse_tile_size(str(size)) == size
 
 
-@pytest.mark.parametrize("text", ["", "px", "0", "0m", "-5px", "12.5px", "100 km", "nan", "inf", "1e3px", "224 224", "9" * 400])
+@pytest.mark.parametrize(
+    "text", ["", "px", "0", "0m", "-5px", "12.5px", "100 km", "nan", "inf", "1e3px", "224 224", "9" * 400]
+)
 def test_other_tile_sizes_are_refused_with_a_remedy(text: str) -> None:
     with pytest.raises(UsageError, match="such as 224px"):
         parse_tile_size(text)

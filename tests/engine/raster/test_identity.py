@@ -64,12 +64,16 @@ def test_georeference_in_a_sidecar_counts(tmp_path) -> None:
 
 def test_statistics_and_pyramids_beside_the_raster_do_not_count(tmp_path) -> None:
     path = write_raster(tmp_path / "r.tif", texture(600))
+    status = path.stat()
     before = key(path)
-    with rasterio.open(path) as dataset, rasterio.Env(GDAL_PAM_ENABLED=True):
-        dataset.stats(indexes=[1]) if hasattr(dataset, "stats") else dataset.statistics(1)
-    (tmp_path / "r.tif.aux.xml").write_text("<PAMDataset><Metadata><MDI key='STATISTICS_MEAN'>3</MDI></Metadata></PAMDataset>")
-    with rasterio.Env(TIFF_USE_OVR=True), rasterio.open(path, "r") as dataset:
-        dataset.files
+    mean = '<PAMRasterBand band="1"><Metadata><MDI key="STATISTICS_MEAN">3</MDI></Metadata></PAMRasterBand>'
+    (tmp_path / "r.tif.aux.xml").write_text(f"<PAMDataset>{mean}</PAMDataset>")
+    with rasterio.Env(TIFF_USE_OVR=True), rasterio.open(path, "r+") as dataset:
+        dataset.build_overviews([2])
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert (tmp_path / "r.tif.ovr").exists()
+    with rasterio.open(path) as dataset:
+        assert {"r.tif.aux.xml", "r.tif.ovr"} < {Path(name).name for name in dataset.files}
     assert key(path) == before
 
 

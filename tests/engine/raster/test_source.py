@@ -197,7 +197,6 @@ def test_nothing_is_printed_for_odd_or_broken_rasters(tmp_path) -> None:
         "try:\n    TileReader(sys.argv[2], None, None, 9)\n"
         "except RasterError:\n    print('refused')\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "default", "-c", program, str(plain), str(broken)], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-W", "default", "-c", program, str(plain), str(broken)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("refused\n", "")
