@@ -1,7 +1,7 @@
 """The packaged model: a compact dual encoder trained by this project on RSICD train, which works offline at once.
 
-Image tower EfficientNet-Lite0 (ImageNet weights to start from), text tower all-MiniLM-L6-v2, a linear head each. See its
-card, ``resources/models/rsicd-mini.md``, for data, licence, metrics and limits.
+Image tower EfficientNet-Lite0 (ImageNet weights to start from), text tower all-MiniLM-L6-v2, a linear head each. See
+its card, ``resources/models/rsicd-mini.md``, for data, licence, metrics and limits.
 """
 
 from __future__ import annotations
