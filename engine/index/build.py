@@ -1,0 +1,204 @@
+"""Filling an index: every tile that is not in it yet is read, encoded and committed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from engine.config import IndexOptions
+from engine.errors import Cancelled, IndexStoreError
+from engine.index.folder import LOCK, IndexFolder, read_record, write_record
+from engine.index.lock import exclusive
+from engine.index.spec import IndexRecord, IndexSpec
+from engine.index.store import TABLE, TileStore
+from engine.models.contract import RetrievalModel
+from engine.raster.grid import Grid
+from engine.raster.read import TileReader, iter_tiles
+from engine.raster.source import RasterSource
+from engine.raster.stretch import Stretch, compute_stretch
+from engine.types import BoolArray, CancelCheck, Float32Array, Progress, ProgressSink, Tile, UInt8Array, no_progress
+
+MAX_COMMIT_TILES = 8192
+CPU_BATCH, GPU_BATCH = 32, 256
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RasterIndex:
+    """A complete index.
+
+    Attributes:
+        store: the embeddings.
+        stretch: with which the tiles were read.
+        encoded: tiles that this call has encoded.
+        reused: tiles that were there before, by this process or another.
+        left_out: of both, tiles with too few valid pixels.
+    """
+
+    spec: IndexSpec
+    store: TileStore
+    stretch: Stretch
+    encoded: int
+    reused: int
+    left_out: int
+
+
+def build_index(
+    source: RasterSource,
+    model: RetrievalModel,
+    options: IndexOptions,
+    folder: IndexFolder,
+    progress: ProgressSink = no_progress,
+    cancel: CancelCheck | None = None,
+) -> RasterIndex:
+    """The complete index of a raster; encodes what is missing, and nothing else.
+
+    Work is committed every ``options.commit_seconds`` and when the call is interrupted, so that the next one goes on
+    from there. One process at a time encodes for an index; others wait and use what it has done, or go on when it dies.
+    A damaged index is made anew, with a warning in the log.
+
+    Args:
+        progress: receives the stage ``"index"`` in tiles.
+        cancel: asked between batches and while waiting.
+
+    Raises:
+        UsageError, BandError: the options do not fit the raster.
+        RasterError: the raster is damaged.
+        IndexStoreError: the index cannot be written.
+        Cancelled: when ``cancel`` or ``progress`` says so.
+    """
+    spec = IndexSpec.of(source, model, options)
+    place = folder.create(spec)
+    found = _open_complete(place, spec)
+    if found is not None:
+        store, stretch = found
+        return RasterIndex(spec, store, stretch, 0, len(store.done), store.count_left_out())
+
+    def waiting() -> None:
+        progress(Progress("index", 0, len(spec.grid), f"{source.name}: another process is at it"))
+        if cancel is not None and cancel():
+            raise Cancelled
+
+    with exclusive(place / LOCK, waiting):
+        store, stretch = _open(place, spec, source, options)
+        before = len(store.done)
+        if before < len(spec.grid):
+            _fill(store, stretch, spec, source, model, options, progress, cancel)
+            store.compact()
+    return RasterIndex(spec, store, stretch, len(store.done) - before, before, store.count_left_out())
+
+
+def _open_complete(place: Path, spec: IndexSpec) -> tuple[TileStore, Stretch] | None:
+    """Without the lock: a complete index is never written again."""
+    record = read_record(place)
+    if record is None or record.key != spec.key:
+        return None
+    try:
+        store = TileStore(place, spec.embed_dim)
+    except IndexStoreError:
+        return None
+    return (store, record.stretch) if len(store.done) == len(spec.grid) else None
+
+
+def _open(place: Path, spec: IndexSpec, source: RasterSource, options: IndexOptions) -> tuple[TileStore, Stretch]:
+    record = read_record(place)
+    if record is not None and record.key == spec.key:
+        try:
+            return TileStore(place, spec.embed_dim), record.stretch
+        except IndexStoreError as error:
+            _log.warning("The index of %s is damaged and made anew (%s)", source.path, error.problem)
+    table = place / f"{TABLE}.lance"
+    if table.exists():
+        shutil.rmtree(table, ignore_errors=True)
+    stretch = compute_stretch(source, options.bands)
+    write_record(place, IndexRecord.of(spec, stretch, datetime.now(UTC).isoformat(timespec="seconds")))
+    return TileStore(place, spec.embed_dim), stretch
+
+
+def _fill(
+    store: TileStore,
+    stretch: Stretch,
+    spec: IndexSpec,
+    source: RasterSource,
+    model: RetrievalModel,
+    options: IndexOptions,
+    progress: ProgressSink,
+    cancel: CancelCheck | None,
+) -> None:
+    buffer = _Buffer(store, options.commit_seconds)
+    batch_size = options.batch_size or (CPU_BATCH if model.device.type == "cpu" else GPU_BATCH)
+    total, count = len(spec.grid), len(store.done)
+    progress(Progress("index", count, total, source.name))
+    # The threshold is applied here, not by the reader: tiles that are left out are recorded too.
+    with TileReader(source.path, options.bands, stretch, model.image_size, min_valid=0.0) as reader:
+        workers = max(1, min(4, (os.cpu_count() or 2) // 2))
+        batches = iter_tiles(reader, _missing(store, spec.grid), batch_size, 2, workers, cancel)
+        try:
+            for tiles, images, valid in batches:
+                embeddings = _encode(model, images, valid >= max(options.min_valid, np.finfo(np.float32).tiny))
+                buffer.add([_number(spec.grid, tile) for tile in tiles], valid, embeddings)
+                count += len(tiles)
+                progress(Progress("index", count, total, source.name))
+        finally:
+            # Also when interrupted: what is finished is kept.
+            batches.close()  # type: ignore[attr-defined]  # a generator; its threads end here
+            buffer.commit()
+
+
+def _encode(model: RetrievalModel, images: UInt8Array, keep: BoolArray) -> Float32Array:
+    """Embeddings ``(B, E)`` of images ``(B, s, s, 3)``; NaN where ``keep`` ``(B,)`` is false."""
+    out = np.full((len(images), model.embed_dim), np.nan, dtype=np.float32)
+    if keep.any():
+        with torch.inference_mode():
+            out[keep] = model.encode_images(model.preprocess(images[keep])).float().cpu().numpy()
+    return out
+
+
+def _missing(store: TileStore, grid: Grid) -> Iterator[Tile]:
+    done = store.done
+    at = 0
+    for number in range(len(grid)):
+        if at < len(done) and done[at] == number:
+            at += 1
+        else:
+            yield grid[number]
+
+
+def _number(grid: Grid, tile: Tile) -> int:
+    return tile.row * grid.n_cols + tile.col
+
+
+class _Buffer:
+    """Rows that wait for the next commit."""
+
+    def __init__(self, store: TileStore, seconds: float) -> None:
+        self._store, self._seconds = store, seconds
+        self._clear()
+
+    def add(self, tiles: list[int], valid: Float32Array, embeddings: Float32Array) -> None:
+        self._tiles += tiles
+        self._valid.append(valid)
+        self._embeddings.append(embeddings)
+        if len(self._tiles) >= MAX_COMMIT_TILES or time.monotonic() - self._since >= self._seconds:
+            self.commit()
+
+    def commit(self) -> None:
+        if self._tiles:
+            self._store.append(self._tiles, np.concatenate(self._valid), np.concatenate(self._embeddings))
+        self._clear()
+
+    def _clear(self) -> None:
+        self._tiles: list[int] = []
+        self._valid: list[Float32Array] = []
+        self._embeddings: list[Float32Array] = []
+        self._since = time.monotonic()

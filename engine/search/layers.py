@@ -1,0 +1,84 @@
+"""A result as the two tables of the GeoPackage, in the CRS in which it is handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas
+import pandas as pd
+
+from engine.raster.source import RasterSource
+from engine.search.hits import SearchResult
+from engine.search.places import Placement, tile_outline
+
+HIT_FIELDS = {
+    "rank": "int32",
+    "score": "float64",
+    "score_global": "float64",
+    "score_regions": "float64",
+    "query": "object",
+    "keywords": "object",
+    "raster": "object",
+    "tile_row": "int32",
+    "tile_col": "int32",
+    "model": "object",
+}
+SUBREGION_FIELDS = {"hit_rank": "int32", "keyword": "object", "score": "float64", "area_m2": "float64"}
+
+
+@dataclass(frozen=True, slots=True)
+class ResultLayers:
+    """``hits`` and ``subregions`` as data frames of polygons; missing numbers are NaN and become NULL."""
+
+    hits: geopandas.GeoDataFrame
+    subregions: geopandas.GeoDataFrame
+
+
+def make_layers(result: SearchResult) -> ResultLayers:
+    """Both layers; fields in the order of :data:`HIT_FIELDS` and :data:`SUBREGION_FIELDS`.
+
+    Raises:
+        RasterError: a raster is gone, or a hit lies where the CRS is not defined.
+    """
+    hits: list[dict[str, Any]] = []
+    regions: list[dict[str, Any]] = []
+    keywords = ", ".join([*result.keywords.positives, *(f"-{word}" for word in result.keywords.negatives)])
+    with ExitStack() as stack:
+        sources = [stack.enter_context(RasterSource.open(path)) for path in result.rasters]
+        placements = [Placement(source, result.crs) for source in sources]
+        for hit in result.hits:
+            placement = placements[hit.raster]
+            hits.append(
+                {
+                    "rank": hit.rank,
+                    "score": hit.score,
+                    "score_global": hit.score_global,
+                    "score_regions": hit.score_regions,
+                    "query": result.query,
+                    "keywords": keywords,
+                    "raster": result.rasters[hit.raster],
+                    "tile_row": hit.tile.row,
+                    "tile_col": hit.tile.col,
+                    "model": result.model,
+                    "geometry": placement.place(tile_outline(hit.tile)),
+                }
+            )
+            regions += [
+                {
+                    "hit_rank": hit.rank,
+                    "keyword": region.keyword,
+                    "score": region.score,
+                    "area_m2": placement.area_m2(region.polygon),
+                    "geometry": placement.place(region.polygon),
+                }
+                for region in hit.subregions
+            ]
+    return ResultLayers(_frame(hits, HIT_FIELDS, result), _frame(regions, SUBREGION_FIELDS, result))
+
+
+def _frame(rows: Sequence[dict[str, Any]], fields: dict[str, str], result: SearchResult) -> geopandas.GeoDataFrame:
+    columns = {name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in fields.items()}
+    return geopandas.GeoDataFrame(columns, geometry=[row["geometry"] for row in rows], crs=result.crs)

@@ -1,0 +1,44 @@
+"""A query as vectors, and how tiles are scored against it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.models.contract import RetrievalModel
+from engine.segment.prompts import PromptEnsemble
+from engine.text.contract import Keywords
+from engine.types import Float32Array
+
+NEGATIVE_WEIGHT = 0.5
+
+
+@dataclass(frozen=True)
+class QueryVectors:
+    """What is asked for and what is not wanted, as rows of one matrix ``(1 + N, E)`` on the CPU."""
+
+    texts: Tensor
+
+    @classmethod
+    def of(cls, keywords: Keywords, model: RetrievalModel) -> Self:
+        """Short noun phrases ("tennis courts") and negatives are embedded as a mean of prompts, longer texts as they
+        are (:class:`engine.segment.prompts.PromptEnsemble`).
+        """
+        return cls(PromptEnsemble(model).embed([keywords.positive_text, *keywords.negatives]))
+
+    def score(self, embeddings: Float32Array) -> Float32Array:
+        """Scores ``(B,)`` of global embeddings ``(B, E)``."""
+        with torch.inference_mode():
+            return np.asarray(combine(torch.from_numpy(embeddings) @ self.texts.T))
+
+
+def combine(similarity: Tensor) -> Tensor:
+    """Similarities ``(B, 1 + N)`` to scores ``(B,)``: what is asked for − 0.5 · max(0, the nearest negative)."""
+    positive, negatives = similarity[:, 0], similarity[:, 1:]
+    if negatives.shape[1] == 0:
+        return positive
+    return positive - NEGATIVE_WEIGHT * negatives.max(dim=1).values.clamp_min(0.0)
