@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,9 +44,7 @@ Run = Callable[[argparse.Namespace, Context], int]
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """``--model`` and ``--device``."""
-    parser.add_argument(
-        "--model", metavar="ID", help="a model of 'mpsclip models list', or open_clip:ARCHITECTURE:FILE"
-    )
+    parser.add_argument("--model", metavar="ID", help="of 'mpsclip models list', or open_clip:ARCHITECTURE:FILE")
     parser.add_argument("--device", metavar="NAME", default="auto", help="auto, cpu, cuda or mps (default: auto)")
 
 
@@ -74,7 +72,7 @@ def human_bytes(count: float) -> str:
     return f"{count:.1f} TB"
 
 
-def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines of a table with left-aligned columns."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     return [

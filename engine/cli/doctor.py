@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from engine.cli.command import Context, add_cache_option, human_bytes
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
 def _findings(cache: Path | None) -> Iterator[Finding]:
     yield Finding("mpsclip", True, f"{project_version()}, Python {platform.python_version()}, {sys.executable}")
     yield Finding("system", True, f"{platform.platform()}, {os.cpu_count()} processors")
-    yield from (_checked(package, lambda name=package: importlib.metadata.version(name)) for package in _PACKAGES)
+    yield from (_checked(package, partial(importlib.metadata.version, package)) for package in _PACKAGES)
     yield _variables()
     yield _checked("GDAL", _gdal)
     yield _checked("coordinates", _coordinates)
@@ -89,9 +90,7 @@ def _gdal() -> str:
     known = raster_driver_extensions()
     missing = [suffix for suffix in ("tif", "jp2", "vrt") if suffix not in known]
     if missing:
-        raise EngineError(
-            f"GDAL {rasterio.__gdal_version__} cannot read .{', .'.join(missing)}.", "Reinstall rasterio."
-        )
+        raise EngineError(f"GDAL cannot read .{', .'.join(missing)}.", "Reinstall rasterio.")
     return f"{rasterio.__gdal_version__}, reads GeoTIFF, JPEG 2000 and VRT"
 
 

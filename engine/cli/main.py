@@ -45,10 +45,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
     for command in COMMANDS:
-        child = commands.add_parser(command.NAME, help=command.HELP, description=command.HELP)
+        child: argparse.ArgumentParser = commands.add_parser(command.NAME, help=command.HELP, description=command.HELP)
         command.add_arguments(child)
-    for child in _leaves(parser):
-        child.add_argument("--debug", action="store_true", help="show tracebacks and all messages of libraries")
+    for leaf in _leaves(parser):
+        leaf.add_argument("--debug", action="store_true", help="show tracebacks and all messages of libraries")
     return parser
 
 
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(arguments)
     _quieten(args.debug)
     interrupt = Interrupt()
-    # Until a command's work begins, Ctrl-C ends the process at once: while libraries load, no handler of ours could run.
+    # Until a command's work begins, Ctrl-C ends the process at once: no handler of ours could run while libraries load.
     previous = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         with result_stream() as out, ProgressBars(interrupt) as progress:

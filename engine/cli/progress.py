@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Self
+from typing import Never, Self
 
 from tqdm import tqdm
 
@@ -24,7 +24,7 @@ class ProgressBars:
     def __init__(self, interrupt: Interrupt) -> None:
         self._interrupt = interrupt
         self._terminal = sys.stderr.isatty()
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[Never] | None = None
         self._of: tuple[str, str] | None = None
         self._last_line = 0.0
 
@@ -48,12 +48,13 @@ class ProgressBars:
 
     def _draw(self, progress: Progress) -> None:
         of = (progress.stage, progress.detail)
-        if self._bar is None or self._of != of:
+        bar = self._bar if self._of == of else None
+        if bar is None:
             self._close()
             name = " ".join(part for part in of if part)
             unit = _UNITS.get(progress.stage, "step")
             scaled = unit == "B"
-            self._bar = tqdm(
+            bar = tqdm(
                 total=progress.total or None,
                 initial=progress.done,
                 desc=name,
@@ -63,8 +64,8 @@ class ProgressBars:
                 leave=True,
                 dynamic_ncols=True,
             )
-            self._of = of
-        self._bar.update(progress.done - self._bar.n)
+            self._bar, self._of = bar, of
+        bar.update(progress.done - bar.n)
 
     def _print(self, progress: Progress) -> None:
         of = (progress.stage, progress.detail)

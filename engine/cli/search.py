@@ -125,7 +125,7 @@ def _lines(result: SearchResult, args: argparse.Namespace) -> list[str]:
     if result.keywords.negatives:
         lines[0] += f"; not: {', '.join(result.keywords.negatives)}"
     lines.append(
-        f"{len(result.hits)} hits in {counts.tiles} tiles ({counts.encoded} encoded now, {counts.reused} from the index)"
+        f"{len(result.hits)} hits in {counts.tiles} tiles ({counts.encoded} encoded now, {counts.reused} from before)"
         f" in {timings.total:.1f} s: index {timings.index:.1f}, rank {timings.rank:.2f}, refine {timings.refine:.1f}"
     )
     lines.append(f"Written: {args.out}" + (f", {args.picture}" if args.picture else ""))

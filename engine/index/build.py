@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -145,7 +145,7 @@ def _fill(
         batches = iter_tiles(reader, _missing(store, spec.grid), batch_size, 2, workers, cancel)
         try:
             for tiles, images, valid in batches:
-                embeddings = _encode(model, images, valid >= max(options.min_valid, np.finfo(np.float32).tiny))
+                embeddings = _encode(model, images, (valid > 0) & (valid >= options.min_valid))
                 buffer.add([_number(spec.grid, tile) for tile in tiles], valid, embeddings)
                 count += len(tiles)
                 progress(Progress("index", count, total, source.name))

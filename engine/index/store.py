@@ -54,7 +54,7 @@ class TileStore:
     def refresh(self) -> IntArray:
         """Numbers of the tiles that are done, ascending, with what other processes have committed since."""
         with self._errors("read"):
-            self._table.checkout_latest()
+            self._table.checkout_latest()  # type: ignore[no-untyped-call]
             self.done = self._read_done()
         return self.done
 
@@ -141,7 +141,8 @@ class TileStore:
             first = (str(error).splitlines() or [type(error).__name__])[0]
             raise IndexStoreError(
                 f"The index in {self.folder} cannot be {doing}: {first}.",
-                f"Check free space and permissions; if the index is damaged, remove it: mpsclip index rm {self.folder.name[:12]}",
+                "Check free space and permissions; a damaged index can be removed: mpsclip index rm"
+                f" {self.folder.name[:12]}",
                 path=str(self.folder),
             ) from error
 

@@ -121,8 +121,9 @@ class Placement:
             parts *= 2
         placed = shapely.transform(_divided(ground, parts), lambda points: _projected(transformer, points))
         if not np.isfinite(shapely.get_coordinates(placed)).all():
+            name = self.target.name if self.target else "the coordinate reference system"
             raise RasterError(
-                f"A part of {self._source.path} lies where {self.target.name if self.target else 'the CRS'} is not defined.",
+                f"A part of {self._source.path} lies where {name} is not defined.",
                 "Choose another coordinate reference system with --crs.",
                 path=self._source.path,
             )

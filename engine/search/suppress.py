@@ -73,4 +73,4 @@ def _polygon_iou(a: Polygon, b: Polygon) -> float:
     if not shapely.intersects(a, b):
         return 0.0
     shared = float(shapely.intersection(a, b).area)
-    return shared / (a.area + b.area - shared)
+    return shared / float(a.area + b.area - shared)

@@ -76,11 +76,13 @@ def _write_styles(path: Path, styles: dict[str, str]) -> None:
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(_STYLES_TABLE)
         database.execute(
-            "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, last_change) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, last_change)"
+            " VALUES (?, ?, ?, ?, ?)",
             ("layer_styles", "attributes", "layer_styles", "QGIS styles", now),
         )
         database.executemany(
-            "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName,"
-            " styleQML, styleSLD, useAsDefault, description, owner, ui) VALUES ('', '', ?, ?, ?, ?, '', 1, ?, '', NULL)",
+            "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column,"
+            " styleName, styleQML, styleSLD, useAsDefault, description, owner, ui)"
+            " VALUES ('', '', ?, ?, ?, ?, '', 1, ?, '', NULL)",
             [(layer, GEOMETRY, layer, qml, f"mpsclip: {layer}") for layer, qml in styles.items()],
         )
