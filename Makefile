@@ -7,7 +7,9 @@ TORCH ?=
 RASTER ?=
 QUERY ?=
 LOCK_OPTIONS ?=
-# Through the environment and not into the recipe's text: spaces, quotes and dollars of paths and queries survive.
+# Unexpanded, and through the environment instead of the recipe's text: spaces, quotes and dollars survive.
+override RASTER := $(value RASTER)
+override QUERY := $(value QUERY)
 export RASTER QUERY
 
 .PHONY: setup demo test lock
