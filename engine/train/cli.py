@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", choices=["packaged"], help="what to train: the packaged model")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of RSICD")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for checkpoints and the report")
+    parser.add_argument("--start", type=Path, metavar="FILE", help="go on from the weights of this checkpoint")
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="JSON file whose keys replace the recipe's settings"
     )
@@ -27,5 +28,5 @@ def run(args: argparse.Namespace, progress: ProgressSink = no_progress) -> int:
         raise MissingDependencyError(
             f"Training needs the package {error.name}.", "Install it with: pip install 'mpsclip[train]'."
         ) from error
-    train_packaged(args.data, args.out, args.config, progress)
+    train_packaged(args.data, args.out, args.config, progress, args.start)
     return 0

@@ -6,12 +6,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class TrainingConfig(BaseModel):
-    """The recipe. Learning rates are peaks of a cosine schedule with a short warm-up."""
+    """The recipe.
+
+    Learning rates are peaks: a short warm-up, a cosine that would end at ``horizon_epochs``, and over the last
+    ``cool_down_epochs`` a line down to zero.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int = 0
-    epochs: int = Field(12, ge=1)
+    epochs: int = Field(10, ge=1)
+    horizon_epochs: int = Field(12, ge=1)
+    cool_down_epochs: int = Field(2, ge=0)
     batch_images: int = Field(128, ge=2)
     captions_per_image: int = Field(2, ge=1)
     image_size: int = Field(160, ge=64, multiple_of=32)

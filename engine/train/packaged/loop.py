@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from engine.datasets.rsicd import CaptionedImage, load_pixels, read_split
+from engine.errors import UsageError
 from engine.evaluate.retrieval import RetrievalReport, evaluate_embeddings
 from engine.models.compact.dual_encoder import DualEncoder
 from engine.models.compact.image_tower import normalise_pixels
@@ -33,7 +34,13 @@ class Trainer:
     """Holds what one run needs; :meth:`run` leaves ``last.pt``, ``best.pt`` and ``report.json`` in ``folder``."""
 
     def __init__(
-        self, config: TrainingConfig, data: Path, folder: Path, fabric: Fabric, progress: ProgressSink = no_progress
+        self,
+        config: TrainingConfig,
+        data: Path,
+        folder: Path,
+        fabric: Fabric,
+        progress: ProgressSink = no_progress,
+        start: Path | None = None,
     ) -> None:
         self.config, self.folder, self.fabric, self.progress = config, folder, fabric, progress
         fabric.seed_everything(config.seed, verbose=False)
@@ -51,6 +58,12 @@ class Trainer:
         model = DualEncoder(text_config, config.embed_dim)
         model.image_tower.load_state_dict(efficientnet_lite0())
         load_minilm(model.text_tower, vocabulary)
+        self.warm = start is not None
+        if start is not None:
+            saved = torch.load(start, map_location="cpu", weights_only=True)
+            if saved["vocabulary"] != vocabulary:
+                raise UsageError(f"{start} was trained with another vocabulary.", "Give its settings with --config.")
+            model.load_state_dict(saved["model"])
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model: DualEncoder = fabric.to_device(model)
         self.history: list[dict[str, float]] = []
@@ -58,7 +71,8 @@ class Trainer:
     def run(self) -> RetrievalReport:
         """Trains and returns the best val report."""
         started = time.monotonic()
-        self._train_heads()
+        if not self.warm:
+            self._train_heads()
         self._freeze()
         steps_an_epoch = len(self.train) // self.config.batch_images
         total = min(steps_an_epoch * self.config.epochs, self.config.max_steps or 10**9)
@@ -73,7 +87,7 @@ class Trainer:
         step, running = 0, 0.0
         for epoch in range(self.config.epochs):
             for rows in self._batches():
-                factor = schedule(step, total, self.config.warm_up_fraction)
+                factor = schedule(step, total, self.config, steps_an_epoch)
                 for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                     group["lr"] = peak * factor
                 self.model.train()
@@ -241,9 +255,15 @@ def trainable(module: nn.Module) -> list[nn.Parameter]:
     return [p for p in module.parameters() if p.requires_grad]
 
 
-def schedule(step: int, total: int, warm_up: float) -> float:
-    """Linear warm-up over the first share of the steps, then a cosine down to zero."""
-    start = max(1, int(total * warm_up))
+def schedule(step: int, total: int, config: TrainingConfig, steps_an_epoch: int) -> float:
+    """Factor of the learning rates at a step, see :class:`TrainingConfig`."""
+    start = max(1, int(total * config.warm_up_fraction))
     if step < start:
         return (step + 1) / start
-    return 0.5 * (1 + math.cos(math.pi * (step - start) / max(1, total - start)))
+    horizon = max(total, config.horizon_epochs * steps_an_epoch)
+    line = total - config.cool_down_epochs * steps_an_epoch  # the step at which the line begins
+
+    def cosine(at: int) -> float:
+        return 0.5 * (1 + math.cos(math.pi * max(0, at - start) / max(1, horizon - start)))
+
+    return cosine(step) if step < line else cosine(line) * (total - step) / (total - line)

@@ -15,7 +15,13 @@ from engine.train.packaged.loop import Trainer
 from engine.types import ProgressSink, no_progress
 
 
-def train_packaged(data: Path, out: Path, config_file: Path | None, progress: ProgressSink = no_progress) -> Path:
+def train_packaged(
+    data: Path,
+    out: Path,
+    config_file: Path | None,
+    progress: ProgressSink = no_progress,
+    start: Path | None = None,
+) -> Path:
     """Trains, picks the best epoch on val, writes ``out/rsicd-mini.safetensors``; returns its path.
 
     Raises:
@@ -28,7 +34,7 @@ def train_packaged(data: Path, out: Path, config_file: Path | None, progress: Pr
     except OSError as error:
         raise OutputError(f"{out} cannot be made: {error.strerror}.", "Choose another folder with --out.") from error
     keep_freed_memory()
-    trainer = Trainer(config, data, out, Fabric(devices=1), progress)
+    trainer = Trainer(config, data, out, Fabric(devices=1), progress, start)
     trainer.run()
     from engine.train.packaged.export import export
 
