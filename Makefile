@@ -22,7 +22,7 @@ demo: setup
 	@set --; \
 	if [ -n "$$RASTER" ]; then set -- "$$@" --raster "$$RASTER"; fi; \
 	if [ -n "$$QUERY" ]; then set -- "$$@" --query "$$QUERY"; fi; \
-	.venv/bin/python -m engine.demo --out build/demo "$$@"
+	.venv/bin/mpsclip demo --out build/demo "$$@"
 
 test:
 	@$(PYTHON) scripts/setup_env.py --profile dev --torch "$(TORCH)"

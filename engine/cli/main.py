@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
-from engine.cli import doctor, evaluate, index, models, search, train
+from engine.cli import demo, doctor, evaluate, index, models, search, train
 from engine.cli.command import Context
 from engine.cli.interrupt import Interrupt
 from engine.cli.progress import ProgressBars
@@ -22,7 +22,7 @@ from engine.cli.streams import result_stream
 from engine.errors import EngineError, UsageError
 from engine.resources import project_version
 
-COMMANDS = (search, index, models, doctor, evaluate, train)
+COMMANDS = (search, index, models, demo, doctor, evaluate, train)
 
 
 class _Parser(argparse.ArgumentParser):

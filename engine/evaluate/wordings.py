@@ -42,8 +42,8 @@ SCENE_NAMES: dict[str, str] = {
 DRAWN_SCENE_QUERIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("airplanes parked at an airport", ("plane", "airport")),
     ("a runway", ("runway",)),
-    ("white oil storage tanks", ("storage_tank",)),
-    ("tennis courts", ("tennis_court",)),
+    ("white oil storage tanks", ("storage_tanks", "tank")),
+    ("tennis courts", ("tennis_courts", "tennis_court")),
     ("a baseball diamond", ("baseball_field",)),
     ("a big stadium", ("stadium",)),
     ("running track around a football pitch", ("running_track",)),
@@ -59,5 +59,8 @@ DRAWN_SCENE_QUERIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("a dark pond", ("pond",)),
     ("boats in a harbor", ("harbour", "boat")),
     ("sandy beach with waves", ("beach",)),
-    ("trains on railway tracks", ("railway_station", "railway")),
+    ("trains on railway tracks", ("railway_station",)),
 )
+
+# Compounds whose keyword asks for the things in them: what is outlined is held against these.
+OUTLINED_AS: dict[str, str] = {"storage_tanks": "tank", "tennis_courts": "tennis_court"}

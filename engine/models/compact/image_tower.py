@@ -6,6 +6,8 @@ more steadily, and a folded tower is faster on a CPU.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import timm
 import torch
 from torch import Tensor, nn
@@ -31,9 +33,7 @@ class ImageTower(nn.Module):
 
     def frozen_prefix(self, stages: int) -> list[nn.Module]:
         """The stem and the first ``stages`` stages, which fine-tuning leaves as they are."""
-        blocks = self.net.blocks
-        assert isinstance(blocks, nn.Sequential)
-        return [self.net.conv_stem, *list(blocks)[:stages]]  # type: ignore[list-item]
+        return [self.net.get_submodule("conv_stem"), *list(self.net.get_submodule("blocks").children())[:stages]]
 
 
 def fold_batch_norm(net: nn.Module) -> None:
@@ -41,16 +41,11 @@ def fold_batch_norm(net: nn.Module) -> None:
 
     timm's ``BatchNormAct2d`` carries the activation; what stays in its place is the activation alone.
     """
-    convolution: tuple[nn.Module, str, nn.Conv2d] | None = None
-    for parent, name, module in _walk(net):
-        if isinstance(module, nn.Conv2d):
-            convolution = (parent, name, module)
-        elif isinstance(module, nn.BatchNorm2d):
-            assert convolution is not None
-            setattr(convolution[0], convolution[1], fuse_conv_bn_eval(convolution[2].eval(), module.eval()))
-            activation = getattr(module, "act", nn.Identity())
-            setattr(parent, name, activation)
-            convolution = None
+    layers = _walk(net)
+    for (owner, place, convolution), (parent, name, norm) in pairwise(layers):
+        if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            setattr(owner, place, fuse_conv_bn_eval(convolution.eval(), norm.eval()))
+            setattr(parent, name, getattr(norm, "act", nn.Identity()))
 
 
 def _walk(net: nn.Module) -> list[tuple[nn.Module, str, nn.Module]]:

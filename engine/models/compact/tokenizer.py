@@ -9,20 +9,20 @@ from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors
 from tokenizers.models import WordPiece
 from torch import Tensor
 
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+PADDING, UNKNOWN, START, END = SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
 
 def build_tokenizer(vocabulary: Sequence[str], max_length: int) -> Tokenizer:
     """An uncased BERT tokenizer whose piece ids are the positions in ``vocabulary``; longer texts are cut."""
     ids = {piece: i for i, piece in enumerate(vocabulary)}
-    tokenizer = Tokenizer(WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100))
+    tokenizer = Tokenizer(WordPiece(ids, unk_token=UNKNOWN, max_input_chars_per_word=100))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", ids["[CLS]"]), ("[SEP]", ids["[SEP]"])]
+        single=f"{START} $A {END}", special_tokens=[(START, ids[START]), (END, ids[END])]
     )
     tokenizer.enable_truncation(max_length)
-    tokenizer.enable_padding(pad_id=ids["[PAD]"], pad_token="[PAD]")
+    tokenizer.enable_padding(pad_id=ids[PADDING], pad_token=PADDING)
     return tokenizer
 
 

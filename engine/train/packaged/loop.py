@@ -83,7 +83,7 @@ class Trainer:
             model.mark_forward_method(method)
         average = deepcopy(self.model)
         average.requires_grad_(False)
-        best: RetrievalReport | None = None
+        reports: list[RetrievalReport] = []
         step, running = 0, 0.0
         for epoch in range(self.config.epochs):
             for rows in self._batches():
@@ -116,15 +116,15 @@ class Trainer:
                     "minutes": (time.monotonic() - started) / 60,
                 }
             )
-            if best is None or report.mean_recall > best.mean_recall:
-                best = report
+            reports.append(report)
+            best = max(reports, key=lambda r: r.mean_recall)
+            if best is report:
                 self._save("best.pt", average)
             self._save("last.pt", average)
             self._report(best)
             if step == total:
                 break
-        assert best is not None
-        return best
+        return max(reports, key=lambda r: r.mean_recall)
 
     def validate(self, model: DualEncoder) -> RetrievalReport:
         """Recalls on RSICD val with the standard captions."""

@@ -71,7 +71,12 @@ def test_a_batch_gives_what_its_images_give_alone(model: PackagedModel) -> None:
 
 
 def test_wordings_of_one_thing_are_closer_than_different_things(model: PackagedModel) -> None:
-    words = ["many planes are parked in an airport", "airplanes at the airport", "a dense green forest", "boats in a port"]
+    words = [
+        "many planes are parked in an airport",
+        "airplanes at the airport",
+        "a dense green forest",
+        "boats in a port",
+    ]
     similarity = model.encode_texts(words) @ model.encode_texts(words).T
     assert similarity[0, 1] > similarity[0, 2] + 0.2
     assert similarity[0, 1] > similarity[0, 3] + 0.2

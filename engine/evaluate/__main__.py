@@ -1,0 +1,80 @@
+"""``python -m engine.evaluate mosaic|scene``: what docs/evaluation.md measures beyond the recalls, as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from engine.config import SearchOptions, SegmenterName
+from engine.errors import EngineError
+from engine.evaluate.drawn_scene import evaluate_scene
+from engine.evaluate.mosaic_search import evaluate_mosaic
+from engine.index.folder import IndexFolder
+from engine.models.registry import load_model
+from engine.search.pipeline import Searcher
+from engine.segment.relevance import RelevanceSegmenter
+from engine.text.local import LocalKeywordExtractor
+from engine.types import Progress
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m engine.evaluate", description=__doc__)
+    parser.add_argument("--model", default="rsicd-mini")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--refine", type=int, default=SearchOptions().refine, help="hits to outline (0: none)")
+    parser.add_argument("--overlap", type=float, default=None, help="of tiles (mosaic: 0, scene: as in a search)")
+    parser.add_argument("--work", type=Path, help="folder for rasters and indexes (default: a temporary one)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    mosaic = commands.add_parser("mosaic", help="RSICD images on one georeferenced canvas")
+    mosaic.add_argument("--data", type=Path, required=True, help="folder of RSICD")
+    mosaic.add_argument("--split", choices=["val", "test"], required=True)
+    mosaic.add_argument("--captions", type=int, default=200)
+    scene = commands.add_parser("scene", help="drawn scenes")
+    scene.add_argument("--seeds", type=int, nargs="+", required=True)
+    return parser
+
+
+def _print_progress(progress: Progress, /) -> None:
+    if progress.stage in ("scenes", "captions", "wordings", "kinds") and progress.done % 10 == 0:
+        print(f"{progress.stage} {progress.done}/{progress.total} {progress.detail}", file=sys.stderr, flush=True)
+
+
+def run(args: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
+    model = load_model(args.model, args.device)
+    segmenter = RelevanceSegmenter(model) if args.refine else None
+    searcher = Searcher(model, LocalKeywordExtractor(), segmenter, IndexFolder(work / "cache"))
+    name = SegmenterName.RELEVANCE if args.refine else SegmenterName.NONE
+    options = SearchOptions(refine=args.refine, segmenter=name)
+    if args.command == "mosaic":
+        options = options.model_copy(update={"overlap": args.overlap or 0.0})
+        report = evaluate_mosaic(
+            searcher, args.data, args.split, work, options, args.captions, progress=_print_progress
+        )
+        return [report.to_json()]
+    if args.overlap is not None:
+        options = options.model_copy(update={"overlap": args.overlap})
+    return [evaluate_scene(searcher, work, seed, options, _print_progress).to_json() for seed in args.seeds]
+
+
+def main() -> int:
+    args = _parser().parse_args()
+    try:
+        if args.work is not None:
+            args.work.mkdir(parents=True, exist_ok=True)
+            reports = run(args, args.work)
+        else:
+            with tempfile.TemporaryDirectory() as work:
+                reports = run(args, Path(work))
+    except EngineError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    print(json.dumps(reports, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
