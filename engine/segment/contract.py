@@ -19,13 +19,14 @@ class Segment:
 
 
 class Segmenter(Protocol):
-    """Outlines keywords on tiles. ``identity`` names method and settings: part of the key under which regions are cached."""
+    """Outlines keywords on tiles.
+
+    ``identity`` names method and settings: part of the key under which regions are cached.
+    """
 
     identity: str
 
-    def segment(
-        self, tiles: Sequence[UInt8Array], keywords: Sequence[Sequence[str]]
-    ) -> list[list[Segment]]:
+    def segment(self, tiles: Sequence[UInt8Array], keywords: Sequence[Sequence[str]]) -> list[list[Segment]]:
         """uint8 RGB tiles ``(H, W, 3)`` and one list of keywords a tile to one list of segments a tile.
 
         A keyword that is not found has no segment. Keywords keep the wording that was asked for.

@@ -1,0 +1,162 @@
+"""Outlines from the retrieval model alone: similarity of patches and keywords, sharpened on image structure.
+
+Per tile: patch embeddings on a fine grid (:mod:`engine.segment.dense`), once for all keywords; per keyword: cosine
+with the keyword's prompts, mean over coarse superpixels, a threshold relative to the tile's own distribution, small
+parts and holes removed.
+
+Cosines of different keywords do not compare, so each tile's are standardised against those of a fixed vocabulary
+(:mod:`engine.segment.background`) on the same tile: z = (cosine - mean) / deviation, over all words and patches. The
+shape of the map is that of the cosine; what z adds is a common scale for "is it there at all".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from engine.models.contract import RetrievalModel
+from engine.segment.alignment import patch_offset
+from engine.segment.background import BACKGROUND
+from engine.segment.contract import Segment
+from engine.segment.dense import dense_features
+from engine.segment.prompts import TEMPLATES, PromptEnsemble
+from engine.segment.superpixels import superpixel_means, superpixels
+from engine.types import BoolArray, Float32Array, IntArray, UInt8Array
+
+VERSION = 1  # of the method: raise it where equal settings give other masks
+_TILES_PER_BATCH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RelevanceSettings:
+    """What the masks depend on besides the model.
+
+    Attributes:
+        shifts: views along each axis; 4 makes cells of a quarter of the model's stride.
+        fraction: threshold between the ground level (0) and the tile's maximum (1).
+        ceiling: z from which the ground level, the tile's median, rises no further: where an object fills most of
+            the tile the median is the object itself.
+        floor: z that the maximum must reach for the keyword to be there at all, and below which nothing is outlined.
+        certain: mean z within the mask at which the score is 1; the score falls linearly to 0 at z = 0.
+        least_deviation: smallest deviation of cosines to divide by.
+        superpixels: their number on a tile.
+        compactness: SLIC's weight of nearness against colour.
+        smallest_part: share of the tile below which a part, or a hole, is removed.
+        working_side: longest side in pixels at which structure is computed; larger tiles are shrunk for it.
+    """
+
+    shifts: int = 4
+    fraction: float = 0.65
+    ceiling: float = 1.5
+    floor: float = 1.5
+    certain: float = 4.0
+    least_deviation: float = 0.02
+    superpixels: int = 150
+    compactness: float = 10.0
+    smallest_part: float = 0.002
+    working_side: int = 224
+
+
+class RelevanceSegmenter:
+    """:class:`engine.segment.contract.Segmenter` that needs no weights beyond the retrieval model's."""
+
+    def __init__(self, model: RetrievalModel, settings: RelevanceSettings | None = None) -> None:
+        self._model = model
+        self._settings = settings or RelevanceSettings()
+        self._prompts = PromptEnsemble(model)
+        self._offset: tuple[float, float] | None = None
+        values = ",".join(f"{value:g}" for value in astuple(self._settings))
+        self.identity = f"relevance-{VERSION}({values};{'/'.join(TEMPLATES)})"
+
+    def segment(self, tiles: Sequence[UInt8Array], keywords: Sequence[Sequence[str]]) -> list[list[Segment]]:
+        """See the contract; tiles of equal size are encoded together. A tile's result depends on the tile alone."""
+        found: list[list[Segment]] = [[] for _ in tiles]
+        for batch in _batches(tiles, keywords):
+            features = self._features(np.stack([tiles[i] for i in batch]))
+            for i, feature in zip(batch, features, strict=True):
+                found[i] = self._segment(tiles[i], feature, keywords[i])
+        return found
+
+    def relevance(self, features: Tensor, keywords: Sequence[str]) -> Tensor:
+        """Patch embeddings of one tile ``(h, w, E)`` to the z of each keyword ``(K, h, w)``."""
+        background = features @ self._prompts.embed(BACKGROUND).T
+        deviation = background.std().clamp_min(self._settings.least_deviation)
+        return ((features @ self._prompts.embed(keywords).T - background.mean()) / deviation).permute(2, 0, 1)
+
+    def _features(self, tiles: UInt8Array) -> Tensor:
+        if self._offset is None:
+            self._offset = patch_offset(self._model)
+        return dense_features(self._model, tiles, self._settings.shifts, self._offset)
+
+    def _segment(self, tile: UInt8Array, features: Tensor, keywords: Sequence[str]) -> list[Segment]:
+        settings = self._settings
+        image = _shrunk(tile, settings.working_side)
+        labels = superpixels(image, settings.superpixels, settings.compactness)
+        coarse = self.relevance(features, keywords)[None]  # (1, K, h, w)
+        maps = interpolate(coarse, image.shape[:2], mode="bilinear", align_corners=False)[0].numpy()
+        found = []
+        for keyword, values in zip(keywords, maps, strict=True):
+            mask = relevant_area(values, labels, settings)
+            if mask.any():
+                score = min(1.0, max(0.0, float(values[mask].mean()) / settings.certain))
+                found.append(Segment(keyword, _enlarged(mask, tile.shape[0], tile.shape[1]), score))
+        return found
+
+
+def relevant_area(values: Float32Array, labels: IntArray, settings: RelevanceSettings) -> BoolArray:
+    """The mask ``(H, W)`` of a relevance map in z ``(H, W)`` on superpixels ``(H, W)``; empty where nothing is there.
+
+    threshold = max(floor, ground + fraction * (maximum - ground)), ground = min(median, ceiling), all over superpixels.
+    """
+    means = superpixel_means(values, labels)
+    highest = float(means.max())
+    if highest < settings.floor:
+        return np.zeros(labels.shape, np.bool_)
+    ground = min(float(np.median(means[labels])), settings.ceiling)
+    threshold = max(settings.floor, ground + settings.fraction * (highest - ground))
+    smallest = max(1, round(settings.smallest_part * labels.size))
+    mask = _without_small_parts((means >= threshold)[labels], smallest)
+    return ~_without_small_parts(~mask, smallest)
+
+
+def _without_small_parts(mask: BoolArray, smallest: int) -> BoolArray:
+    parts, _ = ndimage.label(mask)
+    keep = np.bincount(parts.ravel()) >= smallest
+    keep[0] = False
+    return np.asarray(keep[parts], np.bool_)
+
+
+def _batches(tiles: Sequence[UInt8Array], keywords: Sequence[Sequence[str]]) -> list[list[int]]:
+    """Indices of tiles that have keywords, by equal size, in parts that bound the memory."""
+    by_shape: dict[tuple[int, ...], list[int]] = {}
+    for i, (tile, words) in enumerate(zip(tiles, keywords, strict=True)):
+        if words:
+            by_shape.setdefault(tile.shape, []).append(i)
+    return [
+        group[first : first + _TILES_PER_BATCH]
+        for group in by_shape.values()
+        for first in range(0, len(group), _TILES_PER_BATCH)
+    ]
+
+
+def _shrunk(tile: UInt8Array, longest: int) -> UInt8Array:
+    scale = longest / max(tile.shape[:2])
+    if scale >= 1:
+        return tile
+    size = (max(1, round(tile.shape[0] * scale)), max(1, round(tile.shape[1] * scale)))
+    pixels = torch.from_numpy(tile).permute(2, 0, 1)[None].float()
+    small = interpolate(pixels, size, mode="bilinear", antialias=True)[0].permute(1, 2, 0)
+    return small.round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def _enlarged(mask: BoolArray, height: int, width: int) -> BoolArray:
+    if mask.shape == (height, width):
+        return mask
+    cover = torch.from_numpy(mask.astype(np.float32))[None, None]
+    return np.asarray(interpolate(cover, (height, width), mode="bilinear")[0, 0].numpy() >= 0.5, np.bool_)
