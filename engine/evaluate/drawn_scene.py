@@ -9,12 +9,12 @@ from typing import Any
 
 import geopandas
 import numpy as np
-from shapely import Polygon, box, unary_union
+from shapely import Polygon, box
 from shapely.geometry.base import BaseGeometry
 
 from engine.config import SearchOptions
 from engine.demo.scene import SCENE_KINDS, write_scene
-from engine.evaluate.localisation import union_iou
+from engine.evaluate.localisation import LocalisedHit, mean_iou_per_kind
 from engine.evaluate.wordings import DRAWN_SCENE_QUERIES, OUTLINED_AS
 from engine.raster.source import RasterSource
 from engine.search.hits import Hit
@@ -66,19 +66,19 @@ def evaluate_scene(
         progress(Progress("wordings", done, len(DRAWN_SCENE_QUERIES), query))
         true = [polygon for kind in kinds for polygon in objects.get(kind, [])]
         ranks.append(_first_right(searcher.search(query, [scene.raster], options).hits, true))
-    iou = {}
+    localised = []
     measured = [kind for kind in SCENE_KINDS if kind in objects and kind not in OUTLINED_AS.values()]
     for done, kind in enumerate(measured):
         progress(Progress("kinds", done, len(measured), SCENE_KINDS[kind]))
         hit = searcher.search(SCENE_KINDS[kind], [scene.raster], options).hits[0]
-        iou[kind] = _iou(hit, objects[kind], objects.get(OUTLINED_AS.get(kind, kind), []))
+        localised.append(_localised(kind, hit, objects[kind], objects.get(OUTLINED_AS.get(kind, kind), [])))
     return SceneReport(
         seed,
         len(ranks),
         sum(rank == 1 for rank in ranks),
         sum(rank is not None and rank <= WITHIN for rank in ranks),
         tuple(query for (query, _), rank in zip(DRAWN_SCENE_QUERIES, ranks, strict=True) if rank != 1),
-        iou,
+        mean_iou_per_kind(localised),
     )
 
 
@@ -105,9 +105,8 @@ def _first_right(hits: Sequence[Hit], objects: Sequence[BaseGeometry]) -> int | 
     return next((hit.rank for hit in hits if _contains(_box(hit.tile), objects)), None)
 
 
-def _iou(hit: Hit, objects: Sequence[BaseGeometry], outlined: Sequence[BaseGeometry]) -> float:
+def _localised(kind: str, hit: Hit, objects: Sequence[Polygon], outlined: Sequence[Polygon]) -> LocalisedHit:
+    """What was outlined against the truth; nothing counts where the tile was missed."""
     tile = _box(hit.tile)
-    if not _contains(tile, objects):
-        return 0.0
-    true = unary_union(list(outlined)).intersection(tile)
-    return union_iou([subregion.polygon for subregion in hit.subregions], [true])
+    found = [subregion.polygon for subregion in hit.subregions] if _contains(tile, objects) else []
+    return LocalisedHit(kind, tile, found, outlined)

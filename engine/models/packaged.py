@@ -57,7 +57,7 @@ class PackagedModel(RetrievalModel):
                 file=str(file),
             )
         net.load_state_dict(state, strict=True, assign=True)
-        net.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net.to(device).to(memory_format=torch.channels_last)
         self.net = net.eval().requires_grad_(False)
 
     def preprocess(self, images: UInt8Array | Tensor) -> Tensor:

@@ -64,8 +64,8 @@ class Trainer:
             if saved["vocabulary"] != vocabulary:
                 raise UsageError(f"{start} was trained with another vocabulary.", "Give its settings with --config.")
             model.load_state_dict(saved["model"])
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.model: DualEncoder = fabric.to_device(model)
+        model.to(memory_format=torch.channels_last)
+        self.model: DualEncoder = fabric.to_device(model)  # type: ignore[assignment]
         self.history: list[dict[str, float]] = []
 
     def run(self) -> RetrievalReport:
