@@ -70,6 +70,11 @@ def test_last_column_and_row_are_shifted_inwards() -> None:
     assert grid[5] == Tile(row=1, col=2, x=276, y=76, width=224, height=224)
 
 
+def test_tiles_that_fit_exactly_are_not_followed_by_another() -> None:
+    assert [(tile.x, tile.y) for tile in Grid(448, 448, 224, 0.0)] == [(0, 0), (224, 0), (0, 224), (224, 224)]
+    assert len(Grid(224, 224, 224, 0.5)) == 1
+
+
 def test_raster_smaller_than_a_tile_is_covered_once() -> None:
     assert list(Grid(100, 60, 224, 0.5)) == [Tile(0, 0, 0, 0, 100, 60)]
     assert list(Grid(300, 60, 224, 0.0)) == [Tile(0, 0, 0, 0, 224, 60), Tile(0, 1, 76, 0, 224, 60)]

@@ -12,6 +12,7 @@ from rasterio.shutil import copy as copy_raster
 from engine.errors import BandError, RasterError
 from engine.raster.grid import Grid
 from engine.raster.read import TileReader, content_size
+from engine.raster.source import RasterSource
 from engine.raster.stretch import Stretch
 from engine.types import Tile
 from tests.support.rasters import make_repeating_vrt, texture, write_raster
@@ -144,12 +145,21 @@ def test_palette_is_expanded_before_averaging(tmp_path) -> None:
     assert (TileReader(path, None, None, 32).read(tile(64)).rgb == [100, 0, 50]).all()
 
 
-def test_palette_nodata_is_a_hole(tmp_path) -> None:
+@pytest.mark.parametrize("kind", ["transparent", "nodata"])
+def test_transparent_and_nodata_palette_entries_are_holes(tmp_path, kind: str) -> None:
     indices = np.ones((1, 32, 32), np.uint8)
     indices[0, :16] = 0
-    path = write_raster(tmp_path / "p.tif", indices, palette={0: (0, 0, 0, 0), 1: (50, 60, 70, 255)}, nodata=0)
+    if kind == "nodata":
+        path = write_raster(tmp_path / "p.tif", indices, palette={0: (9, 9, 9, 255), 1: (50, 60, 70, 255)}, nodata=0)
+    else:
+        # A TIFF's colour table has no alpha, and GDAL makes a PNG's only transparent entry its nodata value.
+        palette = {0: (9, 9, 9, 0), 1: (50, 60, 70, 255), 2: (8, 8, 8, 0)}
+        path = write_raster(tmp_path / "p.png", indices, palette=palette, driver="PNG", crs=None, transform=None)
+        with RasterSource.open(path) as source:
+            assert source.dataset.nodata is None
     image = TileReader(path, None, None, 16).read(tile(32))
     assert image.valid_fraction == 0.5
+    assert (image.rgb[:8] == 0).all()
     assert (image.rgb[8:] == [50, 60, 70]).all()
 
 
