@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from shapely import Polygon, unary_union
+from shapely.geometry.base import BaseGeometry
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,25 +23,24 @@ class LocalisedHit:
 
     kind: str
     tile: Polygon
-    predicted: Sequence[Polygon]
-    truth: Sequence[Polygon]
+    predicted: Sequence[BaseGeometry]
+    truth: Sequence[BaseGeometry]
 
 
-def union_iou(hit: LocalisedHit) -> float:
-    """IoU of the union of the predictions and the union of the truth within the tile, in [0, 1].
-
-    0 where nothing was predicted, and where the tile holds no true object (the tile was missed).
-    """
-    truth = unary_union(list(hit.truth)).intersection(hit.tile)
-    predicted = unary_union(list(hit.predicted)).intersection(hit.tile)
-    if truth.is_empty or truth.area == 0:
-        return 0.0
-    return float(predicted.intersection(truth).area / predicted.union(truth).area)
+def union_iou(predicted: Sequence[BaseGeometry], truth: Sequence[BaseGeometry]) -> float:
+    """IoU of the union of the predictions and the union of the truth, in [0, 1]; 0 where either has no area."""
+    found, true = unary_union(list(predicted)), unary_union(list(truth))
+    joined = found.union(true).area
+    return float(found.intersection(true).area / joined) if joined > 0 else 0.0
 
 
 def mean_iou_per_kind(hits: Iterable[LocalisedHit]) -> dict[str, float]:
-    """Mean of :func:`union_iou` over the hits of each kind, kinds in alphabetical order."""
+    """Mean of :func:`union_iou` within the tile over the hits of each kind, kinds in alphabetical order.
+
+    A hit counts 0 where nothing was predicted, and where its tile holds no true object (it was missed).
+    """
     values: defaultdict[str, list[float]] = defaultdict(list)
     for hit in hits:
-        values[hit.kind].append(union_iou(hit))
+        truth = [outline.intersection(hit.tile) for outline in hit.truth]
+        values[hit.kind].append(union_iou(hit.predicted, truth))
     return {kind: sum(values[kind]) / len(values[kind]) for kind in sorted(values)}
