@@ -2,7 +2,8 @@
 
 The scene shows what the product does without any imagery to download. It is a drawing and says so in its TIFF
 description; accuracy on it says little about real imagery. Albedo, height and material are drawn on separate planes
-(``canvas``), lit together at the end (``render``); ``layout`` decides what goes where, ``compose`` draws it back to front.
+(``canvas``) and lit together at the end (``render``); ``layout`` decides what goes where, ``compose`` draws it back to
+front.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class Scene:
     """A written scene.
 
     ``raster``: RGB uint8 GeoTIFF, 0.5 m pixels, EPSG:32632. ``objects``: GeoJSON in the same CRS (named by its ``crs``
-    member); each feature has ``id``, ``kind`` (a key of :data:`SCENE_KINDS`) and ``part_of`` (the kind of the compound a
-    single plane, boat, tank, court or runway belongs to, else null).
+    member); each feature has ``id``, ``kind`` (a key of :data:`SCENE_KINDS`) and ``part_of`` (the kind of the compound
+    that a single plane, boat, tank, court or runway belongs to, else null).
     """
 
     raster: Path

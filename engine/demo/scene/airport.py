@@ -115,6 +115,10 @@ def draw_airport(drawing: Drawing, site: Site) -> None:
             draw_plane(
                 drawing, frame.at(float(x), apron[1] + 34, np.pi / 2 + rng.normal(0, 0.05)), float(rng.uniform(34, 44))
             )
+    for x in np.arange(apron[0] + 80, apron[2] - 60, 74):
+        if apron[3] - apron[1] > 250 and rng.random() < 0.55:
+            turn = np.pi / 2 + rng.normal(0, 0.05)
+            draw_plane(drawing, frame.at(float(x), (apron[1] + apron[3]) / 2 - 22, turn), float(rng.uniform(34, 44)))
     for x, turn in ((-w + 90, 0.0), (w * 0.28, np.pi)):
         draw_plane(drawing, frame.at(x, y_taxi if turn else y_runway, turn), float(rng.uniform(38, 46)))
     _hangars(drawing, frame, apron, w, h)

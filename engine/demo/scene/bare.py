@@ -6,8 +6,8 @@ import numpy as np
 from scipy import ndimage
 from shapely.geometry import LineString
 
+from engine.demo.scene.districts import blob
 from engine.demo.scene.drawing import Drawing
-from engine.demo.scene.housing import blob
 from engine.demo.scene.layout import Site, smooth_line
 from engine.demo.scene.materials import Material
 from engine.demo.scene.noise import fractal_noise
@@ -17,15 +17,13 @@ def draw_bare_land(drawing: Drawing, site: Site) -> None:
     """Soil in two tones with an uneven, fading edge; the polygon follows where soil prevails."""
     rng, canvas, frame = drawing.rng, drawing.canvas, site.frame
     outline = blob(drawing, frame, site.width / 2 - 8, site.height / 2 - 8, 0.12, 2.6)
-    covered = canvas.cover(outline.buffer(8))
-    if covered is None:
+    whole, inside = canvas.cover(outline.buffer(8)), canvas.cover(outline)
+    if whole is None or inside is None:
         return
-    window, _ = covered
-    inside = canvas.cover(outline)
-    if inside is None:
-        return
-    coverage = np.zeros(covered[1].shape, dtype=np.float32)
-    top, left = inside[0][0].start - window[0].start, inside[0][1].start - window[1].start
+    window, coverage = whole
+    rows, cols = inside[0]
+    top, left = rows.start - window[0].start, cols.start - window[1].start
+    coverage = np.zeros_like(coverage)
     coverage[top : top + inside[1].shape[0], left : left + inside[1].shape[1]] = inside[1]
     h, w = coverage.shape
     # The edge is torn by noise, half a transition width to either side of the outline.
@@ -33,6 +31,7 @@ def draw_bare_land(drawing: Drawing, site: Site) -> None:
     first = np.asarray(
         drawing.pick([(178, 156, 126), (164, 148, 128), (186, 168, 142), (160, 132, 108)]), dtype=np.float32
     )
+    soil = (float(first[0]) * 0.96, float(first[1]) * 0.96, float(first[2]) * 0.96)
     second = first * np.asarray([0.84, 0.82, 0.80], dtype=np.float32)
     mix = np.clip(0.5 + 0.6 * fractal_noise(h, w, 110, 5, rng, 0.62), 0, 1)[..., None]
     canvas.paint(window, torn.astype(np.float32), first * mix + second * (1 - mix), Material.SOIL, 0.0)

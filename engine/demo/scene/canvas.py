@@ -1,7 +1,7 @@
 """The planes a scene is drawn on, and the few primitives that draw on them.
 
-Coordinates are pixels: x to the right, y down, pixel (0, 0) covers [0, 1) × [0, 1). Heights are in pixels too, so that a
-shadow's length follows from the sun's elevation alone. Angles are radians from +x towards +y.
+Coordinates are pixels: x to the right, y down, pixel (0, 0) covers [0, 1) × [0, 1). Heights are in pixels too, so that
+a shadow's length follows from the sun's elevation alone. Angles are radians from +x towards +y.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from shapely.geometry import LineString, Polygon
 
 from engine.demo.scene.buildings import PALE, SLATE, TILES, flat_roof, gable_roof, hip_roof, shade, tower
 from engine.demo.scene.canvas import Color, Frame
+from engine.demo.scene.districts import blob, district_blocks
 from engine.demo.scene.drawing import Drawing
-from engine.demo.scene.housing import blob
 from engine.demo.scene.landcover import fill_with_trees, split
 from engine.demo.scene.layout import Site, smooth_line
 from engine.demo.scene.materials import Material
@@ -36,10 +36,10 @@ def draw_commercial(drawing: Drawing, site: Site) -> None:
     """Street blocks crowded with towers and slabs of very different height, throwing long shadows."""
     rng, canvas, frame = drawing.rng, drawing.canvas, site.frame
     w, h = site.width / 2, site.height / 2
-    canvas.fill(site.outline, drawing.vary((112, 111, 112)), Material.ASPHALT, 0)
     lean_way = float(rng.uniform(0, 2 * np.pi))
     lean = (0.30 * float(np.cos(lean_way)), 0.30 * float(np.sin(lean_way)))
-    blocks = split(rng, site.width - 12, site.height - 12, 125)
+    blocks, district = district_blocks(drawing, site, 125)
+    canvas.fill(district, drawing.vary((112, 111, 112)), Material.ASPHALT, 0)
     plots: list[tuple[Frame, float, float, float, Color]] = []
     for x0, y0, x1, y1 in blocks:
         a0, b0, a1, b1 = x0 + 9, y0 + 9, x1 - 9, y1 - 9
@@ -73,14 +73,40 @@ def draw_commercial(drawing: Drawing, site: Site) -> None:
             hip_roof(drawing, place, pw, pd, tall * 0.7, drawing.pick(TILES + SLATE))
         else:
             tower(drawing, place, pw, pd, tall, color, lean)
-    drawing.add("commercial", site.outline)
+    plant(drawing, along(drawing, np.asarray(district.exterior.coords), 11, 4), (3, 6))
+    drawing.add("commercial", district)
+
+
+def _surround(drawing: Drawing, site: Site, deep: float) -> tuple[float, float]:
+    """Town houses in closed rows round a site, open in the middle of each side; half extents (w, h) left inside."""
+    rng, canvas, frame = drawing.rng, drawing.canvas, site.frame
+    w, h = site.width / 2, site.height / 2
+    canvas.fill(site.outline, drawing.vary((138, 132, 120)), Material.CONCRETE, 0)
+    palette = TILES if rng.random() < 0.5 else SLATE + TILES[:2]
+    for turn, along_half, out in ((0.0, w, h), (np.pi / 2, h, w), (np.pi, w, h), (-np.pi / 2, h, w)):
+        side = frame.at(0, 0, turn)
+        canvas.fill(side.rectangle(-10, -out, 10, -out + deep + 6), drawing.vary(ASPHALT), Material.ASPHALT, 0)
+        for start, end in ((-along_half + 2, -15.0), (15.0, along_half - deep - 4)):
+            x = start
+            while x < end - 14:
+                long = min(float(rng.uniform(24, 50)), end - x)
+                tall = float(rng.uniform(12, 22))
+                place = side.at(x + long / 2, -out + deep / 2)
+                if rng.random() < 0.7:
+                    gable_roof(drawing, place, long - 1, deep - rng.uniform(6, 14), tall, drawing.pick(palette, 0.1))
+                else:
+                    flat_roof(
+                        drawing, place, long - 1, deep - rng.uniform(6, 12), tall + 8, drawing.pick(_OFFICE, 0.08)
+                    )
+                x += long
+    return w - deep - 4, h - deep - 4
 
 
 def draw_square(drawing: Drawing, site: Site) -> None:
     """A paved square: rings and rays of paths, lawns between them, a monument or fountain, buildings around."""
     rng, canvas, frame = drawing.rng, drawing.canvas, site.frame
-    w, h = site.width / 2, site.height / 2
-    canvas.fill(site.outline, drawing.vary(ASPHALT), Material.ASPHALT, 0)
+    w, h = _surround(drawing, site, 44)
+    canvas.fill(frame.rectangle(-w, -h, w, h), drawing.vary(ASPHALT), Material.ASPHALT, 0)
     a, b = w - 14, h - 14
     paving = drawing.pick([(190, 180, 164), (202, 196, 184), (178, 160, 142), (168, 164, 158)], 0.03)
     canvas.fill(frame.rectangle(-a, -b, a, b), paving, Material.CONCRETE, 0)
@@ -121,14 +147,19 @@ def draw_square(drawing: Drawing, site: Site) -> None:
         for x in np.arange(-w + 12, w - 8, 26):
             if rng.random() < 0.5:
                 car(drawing, frame.at(float(x), side * (h - 10)), 8.6)
-    drawing.add("square", site.outline)
+    drawing.add("square", frame.rectangle(-w, -h, w, h))
 
 
 def draw_church(drawing: Drawing, site: Site) -> None:
     """A large cross-shaped church: steep nave and transept, apse, tower with a spire, dome; paved yard with trees."""
     rng, canvas, frame = drawing.rng, drawing.canvas, site.frame
-    w, h = site.width / 2, site.height / 2
-    canvas.fill(site.outline, drawing.pick([(160, 152, 138), (146, 140, 132), (112, 116, 78)]), Material.CONCRETE, 0)
+    w, h = _surround(drawing, site, 42)
+    canvas.fill(
+        frame.rectangle(-w, -h, w, h),
+        drawing.pick([(160, 152, 138), (146, 140, 132), (112, 116, 78)]),
+        Material.CONCRETE,
+        0,
+    )
     yard = frame.rectangle(-w + 12, -h + 12, w - 12, h - 12)
     canvas.fill(yard, drawing.pick([(96, 110, 66), (174, 164, 146)]), Material.LAWN, 0)
     canvas.fill(frame.rectangle(-w, -9, -w + 50, 9), (182, 174, 160), Material.CONCRETE, 0)
@@ -187,7 +218,7 @@ def draw_church(drawing: Drawing, site: Site) -> None:
     for x in np.arange(-w + 20, w - 20, 7):
         if rng.random() < 0.5:
             car(drawing, frame.at(float(x), h - 6, np.pi / 2), 8.6)
-    drawing.add("church", site.outline)
+    drawing.add("church", frame.rectangle(-w, -h, w, h))
 
 
 def draw_school(drawing: Drawing, site: Site) -> None:

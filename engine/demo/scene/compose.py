@@ -25,7 +25,7 @@ from engine.demo.scene import (
 from engine.demo.scene.canvas import Canvas, Sun
 from engine.demo.scene.drawing import Drawing, DrawnObject
 from engine.demo.scene.layout import HIGHWAY_WIDTH, Plan, Site, reserved
-from engine.demo.scene.network import connect
+from engine.demo.scene.network import Road, connect
 from engine.demo.scene.render import render
 from engine.types import Progress, ProgressSink, UInt8Array
 
@@ -74,14 +74,14 @@ def compose(plan: Plan, seed: int, progress: ProgressSink) -> tuple[UInt8Array, 
 
     step("ground")
     landcover.draw_ground(part(1))
-    lines = connect(plan, np.random.default_rng([seed, 1002]))
+    local = connect(plan, np.random.default_rng([seed, 1002]))
     step("land cover")
-    _draw_country(part(3), plan, lines)
+    _draw_country(part(3), plan, local)
     step("water and roads")
     water.draw_sea(part(4), plan)
     water.draw_river(part(5), plan)
     water.draw_bank_trees(part(6), plan)
-    _draw_ways(part(7), plan, lines)
+    _draw_ways(part(7), plan, local)
     step("sites")
     for number, site in enumerate(plan.sites):
         _PAINTERS[site.kind](part(100 + number), site)
@@ -96,10 +96,10 @@ def compose(plan: Plan, seed: int, progress: ProgressSink) -> tuple[UInt8Array, 
     return picture, _inside(drawing.objects, plan.size)
 
 
-def _draw_country(drawing: Drawing, plan: Plan, lines: list[np.ndarray]) -> None:  # type: ignore[type-arg]
+def _draw_country(drawing: Drawing, plan: Plan, local: list[Road]) -> None:
     """Woods, fields and pastures on the land that is left."""
     blocked: list[BaseGeometry] = [*reserved(plan), *(Polygon(site.outline).buffer(14) for site in plan.sites)]
-    blocked += [LineString(line).buffer(16) for line in lines]
+    blocked += [LineString(road.line).buffer(16 if road.width > 8 else 5) for road in local]
     zones = landcover.find_zones(drawing.rng, plan.size, blocked)
     for zone in zones.farmland:
         landcover.draw_farmland(drawing, zone)
@@ -109,15 +109,16 @@ def _draw_country(drawing: Drawing, plan: Plan, lines: list[np.ndarray]) -> None
         landcover.draw_forest(drawing, zone, zone.area > 30_000)
 
 
-def _draw_ways(drawing: Drawing, plan: Plan, lines: list[np.ndarray]) -> None:  # type: ignore[type-arg]
+def _draw_ways(drawing: Drawing, plan: Plan, local: list[Road]) -> None:
     """Railway, local roads, highways, then the bridges and the interchange on top."""
     rail.draw_railway(drawing, plan)
-    for line in lines:
-        roads.draw_road(drawing, line)
+    for road in sorted(local, key=lambda r: r.width):
+        roads.draw_road(drawing, road.line, road.width)
     for line in plan.highways:
         roads.draw_highway(drawing, line)
-    for line in lines:
-        roads.draw_bridges(drawing, line, roads.LOCAL_WIDTH, plan.river)
+    for road in local:
+        if road.width > 8:
+            roads.draw_bridges(drawing, road.line, road.width, plan.river)
     for line in plan.highways:
         roads.draw_bridges(drawing, line, HIGHWAY_WIDTH, plan.river)
     if plan.interchange is not None:

@@ -34,7 +34,7 @@ class Drawing:
         polygon = shape if isinstance(shape, BaseGeometry) else Polygon(np.asarray(shape, dtype=np.float64))
         self.objects.append(DrawnObject(kind, polygon if polygon.is_valid else polygon.buffer(0), part_of))
 
-    def vary(self, color: Color, spread: float = 0.08, hue: float = 0.03) -> Color:
+    def vary(self, color: Color, spread: float = 0.08, hue: float = 0.012) -> Color:
         """The colour, lighter or darker by about ``spread`` and off in hue by about ``hue``."""
         factors = (1 + self.rng.normal(0, spread)) * (1 + self.rng.normal(0, hue, 3))
         r, g, b = np.clip(np.asarray(color) * factors, 4, 250)
@@ -42,4 +42,4 @@ class Drawing:
 
     def pick(self, colors: list[Color], spread: float = 0.06) -> Color:
         """One of the colours, slightly varied."""
-        return self.vary(colors[int(self.rng.integers(len(colors)))], spread, 0.02)
+        return self.vary(colors[int(self.rng.integers(len(colors)))], spread, 0.014)

@@ -60,7 +60,9 @@ def draw_harbour(drawing: Drawing, site: Site, plan: Plan) -> None:
     edge, outer = 34.0, 300.0
     basin = frame.rectangle(-w, edge, w, outer)
     water = drawing.pick([(52, 80, 84), (46, 74, 70), (60, 88, 92)])
-    canvas.fill(Polygon(basin).buffer(0), water, Material.WATER, 0, 0.85)
+    # Calm water behind the breakwater, a little greener; it fades into the open sea.
+    for inset in (0, 8, 16, 24):
+        canvas.fill(Polygon(basin).buffer(-inset), water, Material.WATER, 0, 0.28)
     quay = frame.rectangle(-w, -120, w, edge)
     concrete = drawing.pick([(172, 168, 158), (158, 154, 148), (184, 176, 164)], 0.03)
     canvas.fill(quay, concrete, Material.CONCRETE, 3)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import shapely
-from shapely.geometry import LineString, Point, Polygon
+from shapely.geometry import LineString, Point
 
 from engine.demo.scene.buildings import SLATE, TILES, flat_roof, gable_roof, hip_roof
 from engine.demo.scene.canvas import Color, Frame
+from engine.demo.scene.districts import blob
 from engine.demo.scene.drawing import Drawing
 from engine.demo.scene.landcover import fill_with_trees
 from engine.demo.scene.layout import Site, smooth_line
@@ -17,18 +18,6 @@ from engine.demo.scene.vegetation import along, plant
 from engine.types import Float64Array
 
 POOL: Color = (92, 176, 196)
-
-
-def blob(drawing: Drawing, frame: Frame, rx: float, ry: float, rough: float = 0.10, power: float = 3.2) -> Polygon:
-    """A rounded, irregular outline within the given half axes."""
-    rng = drawing.rng
-    t = np.linspace(0, 2 * np.pi, 90, endpoint=False)
-    radius = 1 / (np.abs(np.cos(t)) ** power + np.abs(np.sin(t)) ** power) ** (1 / power)
-    for k in (2, 3, 4, 5, 7):
-        radius *= 1 + rng.normal(0, rough / k**0.6) * np.cos(k * t + rng.uniform(0, 2 * np.pi))
-    radius = np.minimum(radius, 1.0 / np.maximum(np.abs(np.cos(t)), np.abs(np.sin(t))))
-    shape = Polygon(frame.world(np.stack((rx * radius * np.cos(t), ry * radius * np.sin(t)), axis=1))).buffer(0)
-    return shape if isinstance(shape, Polygon) else max(shape.geoms, key=lambda part: part.area)
 
 
 def draw_dense_residential(drawing: Drawing, site: Site) -> None:
@@ -185,10 +174,11 @@ def _homestead(drawing: Drawing, home: Frame, lane: Float64Array) -> None:
     """Clearing, drive, house of two wings, terrace, pool, trees close by."""
     rng, canvas = drawing.rng, drawing.canvas
     clearing = blob(drawing, home.at(0, 4), float(rng.uniform(40, 54)), float(rng.uniform(36, 48)), 0.16, 2.2)
-    nearest = lane[int(np.argmin(np.hypot(*(lane - (home.x, home.y)).T)))]
+    nearest = lane[int(np.argmin(np.hypot(lane[:, 0] - home.x, lane[:, 1] - home.y)))]
     canvas.fill(clearing, drawing.pick([(92, 108, 62), (104, 112, 70), (116, 114, 76)]), Material.LAWN, 0)
-    middle = (nearest + (home.x, home.y)) / 2 + rng.normal(0, 12, 2)
-    drive = smooth_line(np.stack((nearest, middle, np.array([home.x, home.y]))), 24, 2.5)
+    door = np.array([home.x, home.y])
+    middle = (nearest + door) / 2 + rng.normal(0, 12, 2)
+    drive = smooth_line(np.stack((nearest, middle, door)), 24, 2.5)
     canvas.fill(LineString(drive).buffer(5), (100, 104, 66), Material.GRASS, 0, 0.8)
     canvas.fill(LineString(drive).buffer(2.8), drawing.vary((176, 166, 148)), Material.CONCRETE, 0)
     color = drawing.pick([*SLATE, (112, 92, 80), (126, 116, 106)], 0.06)

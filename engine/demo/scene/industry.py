@@ -6,8 +6,8 @@ import numpy as np
 
 from engine.demo.scene.buildings import METAL_ROOFS, flat_roof, ribbed_roof, shade
 from engine.demo.scene.canvas import Color
+from engine.demo.scene.districts import district_blocks
 from engine.demo.scene.drawing import Drawing
-from engine.demo.scene.landcover import split
 from engine.demo.scene.layout import Site
 from engine.demo.scene.materials import Material
 from engine.demo.scene.parking import rows_of_cars
@@ -22,7 +22,7 @@ def draw_storage_tanks(drawing: Drawing, site: Site) -> None:
     ground = drawing.pick([(136, 126, 108), (112, 108, 98), (150, 142, 126), (118, 116, 88)])
     canvas.fill(site.outline, shade(ground, 1.12), Material.CONCRETE, 0)
     canvas.fill(frame.rectangle(-w + 5, -h + 5, w - 5, h - 5), ground, Material.SOIL, 0)
-    columns, rows = int((2 * w) // 80), int((2 * h) // 80)
+    columns, rows = int(2 * w / 80), int(2 * h / 80)
     cell_w, cell_h = 2 * (w - 5) / columns, 2 * (h - 5) / rows
     coats: list[Color] = [(232, 232, 228), (214, 216, 214), (176, 198, 188), (200, 192, 174)]
     first, second = (coats[i] for i in rng.choice(len(coats), 2, replace=False, p=[0.45, 0.25, 0.15, 0.15]))
@@ -36,8 +36,8 @@ def draw_storage_tanks(drawing: Drawing, site: Site) -> None:
             if rng.random() < 0.93:
                 _tank(drawing, site, x, y, float(rng.uniform(22, 33)), first if rng.random() < 0.7 else second)
     for y in np.linspace(-h + 5, h - 5, rows + 1)[1:-1]:
-        for k in (-2.4, 0, 2.4):
-            canvas.stroke(frame.world([(-w + 6, y + k), (w - 6, y + k)]), 1.2, (164, 160, 150), Material.METAL, 2)
+        for pipe in (-2.4, 0, 2.4):
+            canvas.stroke(frame.world([(-w + 6, y + pipe), (w - 6, y + pipe)]), 1.2, (164, 160, 150), Material.METAL, 2)
     drawing.add("storage_tanks", site.outline)
 
 
@@ -81,9 +81,10 @@ def draw_industrial(drawing: Drawing, site: Site) -> None:
     """Large sheds with metal roofs in yards, a grid of wide lanes, lorries, stacks of goods."""
     rng, canvas, frame = drawing.rng, drawing.canvas, site.frame
     ground = drawing.pick([(148, 142, 132), (134, 130, 124), (160, 150, 134)])
-    canvas.fill(site.outline, ground, Material.CONCRETE, 0)
+    blocks, district = district_blocks(drawing, site, 150)
+    canvas.fill(district, ground, Material.CONCRETE, 0)
     palette = [METAL_ROOFS[i] for i in rng.choice(len(METAL_ROOFS), 4, replace=False)]
-    for x0, y0, x1, y1 in split(rng, site.width, site.height, 150):
+    for x0, y0, x1, y1 in blocks:
         canvas.fill(
             frame.rectangle(x0 + 5, y0 + 5, x1 - 5, y1 - 5),
             drawing.vary(shade(ground, 0.94), 0.05),
@@ -104,7 +105,8 @@ def draw_industrial(drawing: Drawing, site: Site) -> None:
             _sheds(drawing, site, (x0, y0, x1, y1), palette)
         if rng.random() < 0.45:
             hedge(drawing, frame.world([(x0 - 4, y0 - 5), (x1 + 4, y0 - 5)]), (2.5, 5), 0.3)
-    drawing.add("industrial", site.outline)
+    hedge(drawing, np.asarray(district.exterior.coords), (3, 6.5), 0.4)
+    drawing.add("industrial", district)
 
 
 def _sheds(drawing: Drawing, site: Site, yard: tuple[float, float, float, float], palette: list[Color]) -> None:
@@ -133,7 +135,7 @@ def _sheds(drawing: Drawing, site: Site, yard: tuple[float, float, float, float]
     for x in np.arange(x0 + 8, x1 - 6, 11):
         if rng.random() < 0.45:
             place = frame.at(float(x), y1 + strip / 2 + 2, np.pi / 2)
-            long = float(rng.choice([8, 14]))
+            long = float(rng.choice([8.0, 14.0]))
             drawing.canvas.fill(
                 place.rectangle(-long / 2, -2.4, long / 2, 2.4), drawing.pick(CAR_COLORS), Material.PAINT, 4
             )

@@ -1,4 +1,4 @@
-"""Open country: the rough ground under everything, and the woods, fields and pastures that fill what sites leave free."""
+"""Open country: rough ground under everything; woods, fields and pastures on what the sites leave free."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import shapely
 from scipy import ndimage
 from shapely.geometry import LineString, Polygon
 from shapely.geometry.base import BaseGeometry
-from skimage import measure, morphology
+from skimage.measure import find_contours
 
 from engine.demo.scene.canvas import Color, Frame
 from engine.demo.scene.drawing import Drawing
@@ -72,25 +72,26 @@ def find_zones(rng: np.random.Generator, size: int, blocked: list[BaseGeometry])
     wood = fractal_noise(side, side, 75, 4, rng, 0.55)
     field = fractal_noise(side, side, 130, 2, rng, 0.5)
     free = away > 2
-    forest = free & (wood > np.quantile(wood[free], 0.64))
-    farmland = (away > 2.5) & ~forest & (field > np.quantile(field[free], 0.42))
-    meadow = (away > 2.5) & ~forest & ~farmland
-    return Zones(_outlines(forest, 3, 300), _outlines(farmland, 4, 900), _outlines(meadow, 4, 500))
+    forest = free & (wood > np.quantile(wood[free], 0.68))
+    farmland = (away > 1.6) & ~forest & (field > np.quantile(field[free], 0.42))
+    meadow = (away > 1.6) & ~forest & ~farmland
+    return Zones(_outlines(forest, 3, 220), _outlines(farmland, 3, 500), _outlines(meadow, 3, 300))
 
 
 def _outlines(mask: BoolArray, radius: int, smallest: int) -> list[Polygon]:
     """Smooth outlines, in pixels, of the parts of a mask of ZONE_CELL cells; slivers and specks are dropped."""
-    opened = ndimage.binary_opening(mask, morphology.disk(radius))
-    parts = measure.label(opened, connectivity=1)
+    reach = np.arange(-radius, radius + 1)
+    opened = ndimage.binary_opening(mask, np.hypot(*np.meshgrid(reach, reach)) <= radius + 0.3)
+    parts, _ = ndimage.label(opened)
     polygons: list[Polygon] = []
-    for region in measure.regionprops(parts):
-        if region.area < smallest:
+    for number, window in enumerate(ndimage.find_objects(parts), start=1):
+        part = parts[window] == number
+        if part.sum() < smallest:
             continue
-        soft = ndimage.gaussian_filter(np.pad(region.image.astype(np.float32), 4), 1.6)
-        rings = [
-            ((ring - 4 + region.bbox[:2]) * ZONE_CELL + ZONE_CELL / 2)[:, ::-1]
-            for ring in measure.find_contours(soft, 0.5)
-        ]
+        soft = ndimage.gaussian_filter(np.pad(part.astype(np.float32), 4), 1.6)
+        corner = (window[0].start - 4, window[1].start - 4)
+        contours = find_contours(soft, 0.5)  # type: ignore[no-untyped-call]
+        rings = [((ring + corner) * ZONE_CELL + ZONE_CELL / 2)[:, ::-1] for ring in contours]
         areas = [Polygon(ring).area for ring in rings if len(ring) > 8]
         rings = [ring for ring in rings if len(ring) > 8]
         if not rings:
@@ -173,7 +174,7 @@ def draw_farmland(drawing: Drawing, zone: Polygon) -> None:
     """Fields with crop rows, tracks or hedges between them; the object is what the fields cover."""
     rng = drawing.rng
     target = float(rng.uniform(115, 190))
-    angle, parcels = _parcels(drawing, zone, target, 2500)
+    angle, parcels = _parcels(drawing, zone, target, 1800)
     if not parcels:
         return
     whole = shapely.union_all([parcel.buffer(5, join_style="mitre") for parcel in parcels]).buffer(-2)
@@ -216,7 +217,7 @@ def _across(window: tuple[slice, slice], angle: float) -> Float32Array:
 def draw_meadow(drawing: Drawing, zone: Polygon) -> None:
     """Pastures: even grass with faint mowing lines and paths, hedges or single trees at the edges."""
     rng = drawing.rng
-    angle, parcels = _parcels(drawing, zone, 330, 9000)
+    angle, parcels = _parcels(drawing, zone, 300, 4500)
     for parcel in parcels:
         covered = drawing.canvas.cover(parcel.buffer(-2))
         if covered is None:

@@ -46,6 +46,8 @@ SITES: tuple[SiteSpec, ...] = (
     SiteSpec("sparse_residential", 580, 480, 2, -0.2),
     SiteSpec("industrial", 500, 420, 2, -0.2),
     SiteSpec("park", 420, 380, 1, 0.8),
+    SiteSpec("square", 350, 340, 2, 1.2),
+    SiteSpec("church", 316, 296, 2, 1.2),
     SiteSpec("storage_tanks", 330, 260, 2, -0.4),
     SiteSpec("stadium", 300, 270, 2, 0.2),
     SiteSpec("school", 330, 270, 2, 0.6),
@@ -53,8 +55,6 @@ SITES: tuple[SiteSpec, ...] = (
     SiteSpec("parking_lot", 310, 240, 3, 0.4),
     SiteSpec("running_track", 270, 172, 2, 0.3),
     SiteSpec("pond", 250, 220, 4, -0.4),
-    SiteSpec("square", 260, 250, 2, 0.9),
-    SiteSpec("church", 230, 210, 2, 0.9),
     SiteSpec("baseball_field", 226, 226, 3, 0.1),
     SiteSpec("tennis_courts", 236, 190, 2, 0.4),
     SiteSpec("football_field", 230, 160, 3, 0.1),
@@ -137,7 +137,8 @@ def _wander(rng: np.random.Generator, count: int, strength: float, knots: int) -
 def plan_scene(seed: int, size: int) -> Plan:
     """The layout for a seed. Scenes below 3000 pixels keep coast, river and one highway, and as many sites as fit.
 
-    A layout in which a site found no room is drawn again, from the same seed, up to a dozen times; the fullest is kept.
+    A layout in which a site found no room is drawn again, from the same seed, up to a dozen times. The fullest is kept;
+    after six tries one that shows every kind is good enough.
     """
     best: Plan | None = None
     wanted = _wanted(size)
@@ -151,14 +152,15 @@ def plan_scene(seed: int, size: int) -> Plan:
             or (len(plan.kinds) == len(best.kinds) and len(plan.sites) > len(best.sites))
         ):
             best = plan
-        if len(plan.sites) == len(wanted):
+        every_kind = {site.kind for site in best.sites} == {spec.kind for spec in wanted}
+        if len(plan.sites) == len(wanted) or (attempt >= 5 and every_kind):
             break
     assert best is not None
     return best
 
 
 def _wanted(size: int) -> list[SiteSpec]:
-    """Every site to place, largest first; on small scenes one of each kind that is at most half as wide."""
+    """Every site to place, largest first; on small scenes one of each kind that may fit, small ones first."""
     share = (size / FULL) ** 2
     wanted: list[SiteSpec] = []
     for spec in SITES:
@@ -166,7 +168,7 @@ def _wanted(size: int) -> list[SiteSpec]:
             wanted.extend([spec] * max(spec.count, round(spec.count * share)))
         elif spec.width < size / 3.2:
             wanted.append(spec)
-    return wanted
+    return wanted if share >= 0.9 else sorted(wanted, key=lambda spec: spec.width)
 
 
 def _corridors(rng: np.random.Generator, size: int) -> Plan:
@@ -315,9 +317,19 @@ def reserved(plan: Plan) -> list[BaseGeometry]:
     if plan.railway is not None:
         shapes.append(LineString(plan.railway).buffer(RAIL_CORRIDOR / 2 + 16))
     if plan.interchange is not None:
-        shapes.append(Point(plan.interchange.x, plan.interchange.y).buffer(270))
+        shapes.append(Point(plan.interchange.x, plan.interchange.y).buffer(285))
     shapes += [Polygon(site.outline).buffer(24) for site in (plan.harbour, plan.station) if site is not None]
     return shapes
+
+
+def _touches(outline: Float64Array, taken: BoolArray) -> bool:
+    """Whether a ring (n, 2), in pixels, covers a taken cell; only the cells about it are looked at."""
+    x0, y0 = np.floor(outline.min(axis=0) / CELL).astype(int)
+    x1, y1 = np.floor(outline.max(axis=0) / CELL).astype(int) + 1
+    image = Image.new("1", (int(x1 - x0), int(y1 - y0)))
+    ring = outline / CELL - (x0, y0)
+    ImageDraw.Draw(image).polygon([(float(x), float(y)) for x, y in ring], fill=1, outline=1)
+    return bool((np.asarray(image) & taken[y0:y1, x0:x1]).any())
 
 
 def _pack(plan: Plan, rng: np.random.Generator, wanted: list[SiteSpec]) -> None:
@@ -339,18 +351,18 @@ def _pack(plan: Plan, rng: np.random.Generator, wanted: list[SiteSpec]) -> None:
             continue
         best: tuple[float, Frame] | None = None
         for r, c in ok[rng.integers(len(ok), size=160)]:
-            angle = base + rng.integers(4) * np.pi / 2 + rng.normal(0, 0.10)
+            angle = base + float(rng.integers(4)) * np.pi / 2 + float(rng.normal(0, 0.10))
             if spec.kind == "airport":
                 angle = rng.uniform(0, 2 * np.pi)
             frame = Frame(float((c + 0.5) * CELL), float((r + 0.5) * CELL), float(angle))
-            score = room[r, c] / size + 0.9 * spec.pull * to_town[r, c] + rng.uniform(0, 0.10)
+            score = float(room[r, c]) / size + 0.9 * spec.pull * float(to_town[r, c]) + float(rng.uniform(0, 0.10))
             if best is not None and score >= best[0]:
                 continue
             m = spec.margin
             outline = frame.rectangle(-width / 2 - m, -height / 2 - m, width / 2 + m, height / 2 + m)
             if outline.min() < 8 or outline.max() > size - 8:
                 continue
-            if not (mask_of([Polygon(outline)], size, CELL) & taken).any():
+            if not _touches(outline, taken):
                 best = (score, frame)
         if best is not None:
             site = Site(spec.kind, best[1], width, height)

@@ -61,7 +61,6 @@ def draw_station(drawing: Drawing, site: Site, plan: Plan) -> None:
     w, h = site.width / 2, site.height / 2
     off = np.hypot(*(plan.railway - (frame.x, frame.y)).T)
     near = plan.railway[off < w + 60]
-    yard = near[(np.hypot(*(near - (frame.x, frame.y)).T)) < w]
     spacing = 13.0
     tracks = 8
     centre = (tracks - 1) / 2
@@ -120,8 +119,6 @@ def draw_station(drawing: Drawing, site: Site, plan: Plan) -> None:
                 13,
                 drawing.pick([(160, 150, 140), (146, 92, 76), (120, 132, 150)]),
             )
-    whole = np.concatenate((yard + 0.0, yard[::-1]))
-    del whole
     drawing.add(
         "railway_station",
         frame.rectangle(-w * 0.92, -half - 30 if side > 0 else -h, w * 0.92, h if side > 0 else half + 30),

@@ -32,8 +32,6 @@ CAR_COLORS: list[Color] = [
     (232, 232, 228),
 ]
 
-LOCAL_WIDTH = 14.0
-
 
 def car(drawing: Drawing, frame: Frame, long: float = 9.0) -> None:
     """A car along the frame's x axis: body, and a dark band for its windows."""
@@ -98,7 +96,7 @@ def draw_highway(drawing: Drawing, line: Float64Array) -> None:
             traffic(drawing, offset_line(line, side * lane), 95, side > 0)
 
 
-def draw_road(drawing: Drawing, line: Float64Array, width: float = LOCAL_WIDTH, cars: float = 120) -> None:
+def draw_road(drawing: Drawing, line: Float64Array, width: float, cars: float = 120) -> None:
     """A two-lane road with dusty verges; narrow ones are farm tracks."""
     canvas = drawing.canvas
     if width < 8:
@@ -153,8 +151,8 @@ def draw_bridges(drawing: Drawing, line: Float64Array, width: float, river: Base
 def draw_interchange(drawing: Drawing, frame: Frame) -> None:
     """A cloverleaf: loops and outer ramps in each quadrant, the local y road carried over the local x road."""
     rng, canvas = drawing.rng, drawing.canvas
-    ramp = 11.0
-    extent = float(rng.uniform(205, 235))
+    ramp = 12.0
+    extent = float(rng.uniform(225, 250))
     shapes: list[BaseGeometry] = []
     lines: list[Float64Array] = []
     quadrants = [(1, 1), (1, -1), (-1, 1), (-1, -1)]
@@ -162,12 +160,12 @@ def draw_interchange(drawing: Drawing, frame: Frame) -> None:
     for k, (sx, sy) in enumerate(quadrants):
         t = np.linspace(0, 1, 50)
         # Outer ramp: leaves one road and joins the other along a quadratic curve.
-        ends = np.array([[sx * extent, sy * 15], [sx * extent * 0.28, sy * extent * 0.28], [sx * 15, sy * extent]])
+        ends = np.array([[sx * extent, sy * 15], [sx * extent * 0.40, sy * extent * 0.40], [sx * 15, sy * extent]])
         curve = ((1 - t) ** 2)[:, None] * ends[0] + (2 * t * (1 - t))[:, None] * ends[1] + (t**2)[:, None] * ends[2]
         lines.append(frame.world(curve))
         if k == left_out:
             continue
-        radius = float(rng.uniform(46, 56))
+        radius = float(rng.uniform(58, 70))
         bearing = np.linspace(-0.75 * np.pi, 1.25 * np.pi, 70)
         loop = np.stack(
             (sx * (radius + 12 + radius * np.cos(bearing)), sy * (radius + 12 + radius * np.sin(bearing))), axis=1
@@ -186,16 +184,16 @@ def draw_interchange(drawing: Drawing, frame: Frame) -> None:
     for arm in arms:
         shapes.append(LineString(arm).buffer(half, cap_style="flat"))
     draw_highway(drawing, smooth_line(arms[0], 40, 1.0))
-    deck = frame.world([(0, -130), (0, 130)])
+    deck = frame.world([(0, -88), (0, 88)])
     draw_highway(drawing, smooth_line(arms[1], 40, 1.0))
     canvas.stroke(deck, HIGHWAY_WIDTH + 7, drawing.vary(CONCRETE, 0.04), Material.CONCRETE, 11)
     canvas.stroke(deck, HIGHWAY_WIDTH - 1, drawing.vary(ASPHALT, 0.04), Material.ASPHALT, 11)
     for x in (-half - 2.4, 0, half + 2.4):
-        canvas.stroke(frame.world([(x, -130), (x, 130)]), 1.6, (210, 206, 198), Material.CONCRETE, 12.5)
+        canvas.stroke(frame.world([(x, -88), (x, 88)]), 1.6, (210, 206, 198), Material.CONCRETE, 12.5)
     for x in (-9.3, 9.3):
-        dashes(drawing, smooth_line(frame.world([(x, -130), (x, 130)]), 20, 1.0), 15, 6, 0.9, 0.8)
+        dashes(drawing, smooth_line(frame.world([(x, -88), (x, 88)]), 20, 1.0), 15, 6, 0.9, 0.8)
     for _ in range(9):
-        x, y = float(rng.choice([-12.4, -6.2, 6.2, 12.4])), float(rng.uniform(-120, 120))
+        x, y = float(rng.choice([-12.4, -6.2, 6.2, 12.4])), float(rng.uniform(-82, 82))
         canvas.fill(frame.rectangle(x - 2, y - 4.5, x + 2, y + 4.5), drawing.pick(CAR_COLORS), Material.PAINT, 13.6)
     whole = unary_union(shapes).buffer(9).buffer(-9)
     outline = Polygon(whole.exterior) if isinstance(whole, Polygon) else whole.convex_hull

@@ -41,9 +41,9 @@ def draw_sea(drawing: Drawing, plan: Plan) -> None:
     window, coverage = covered
     h, w = coverage.shape
     away = _shore_distance(coverage)
-    shallow = np.asarray(drawing.vary((104, 142, 136), 0.06), dtype=np.float32)
-    middle = np.asarray(drawing.vary((58, 98, 108), 0.06), dtype=np.float32)
-    deep = np.asarray(drawing.vary((36, 66, 86), 0.07), dtype=np.float32)
+    shallow = np.asarray(drawing.vary((112, 140, 130), 0.06), dtype=np.float32)
+    middle = np.asarray(drawing.vary((62, 94, 100), 0.06), dtype=np.float32)
+    deep = np.asarray(drawing.vary((40, 64, 78), 0.07), dtype=np.float32)
     bottom = fractal_noise(h, w, 260, 4, rng)
     depth = np.clip(away + 26 * bottom, 0, None)
     near = np.exp(-depth / np.float32(rng.uniform(45, 75)))[..., None]
@@ -70,22 +70,18 @@ def _draw_beach(drawing: Drawing, plan: Plan) -> None:
     """Sand of changing width along the coast, wet and darker at the water's edge; none beside the harbour."""
     rng, canvas = drawing.rng, drawing.canvas
     count = len(plan.coast)
-    t = np.arange(count)
     wave = ndimage.gaussian_filter1d(rng.standard_normal(count), 38) * 38**0.5 * 1.9
     width = np.clip(92 + 34 * wave, 26, 160)
     if plan.harbour is not None:
         off = np.hypot(*(plan.coast - (plan.harbour.frame.x, plan.harbour.frame.y)).T)
         width *= np.clip((off - 400) / 160, 0, 1)
-    rows, cols = canvas.size, canvas.size
-    inland = LineString(plan.coast)
     parts: list[BaseGeometry] = []
     for start in range(0, count - 1, 2):
         piece = plan.coast[start : start + 4]
         if width[start] > 3 and len(piece) > 1:
             parts.append(LineString(piece).buffer(width[start]))
-    ground = shapely.box(0, 0, cols, rows).difference(plan.sea).difference(plan.river.buffer(2))
+    ground = shapely.box(0, 0, canvas.size, canvas.size).difference(plan.sea).difference(plan.river.buffer(2))
     beach = shapely.union_all(parts).intersection(ground).buffer(-6).buffer(6)
-    del inland, t
     sand = drawing.pick([(196, 178, 142), (204, 190, 160), (186, 164, 128), (210, 198, 172)], 0.04)
     canvas.fill(beach.buffer(16).intersection(ground), drawing.vary((138, 130, 96)), Material.SOIL, 0, 0.6)
     for part in getattr(beach, "geoms", [beach]):
