@@ -49,6 +49,6 @@ def draw_bare_land(drawing: Drawing, site: Site) -> None:
             heap.ellipse(0, 0, rng.uniform(7, 15), rng.uniform(5, 10), 24),
             soil,
             Material.SOIL,
-            5,
+            2,
         )
     drawing.add("bare_land", outline)

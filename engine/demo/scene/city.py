@@ -271,7 +271,7 @@ def draw_school(drawing: Drawing, site: Site) -> None:
     ring = frame.rectangle(-w + 3, -h + 3, w - 3, h - 3)
     for k in range(4):
         plant(drawing, along(drawing, np.stack((ring[k], ring[(k + 1) % 4])), 11, 2), (3.5, 6.5))
-    plant(drawing, rng.permutation(frame.world(rng.uniform(-1, 1, (60, 2)) * (w, h)))[:40], (3, 5))
+    plant(drawing, frame.world(rng.uniform((-w + 14, -h + 14), (0, h - 14), (40, 2))), (3, 5))
     drawing.add("school", site.outline)
 
 
