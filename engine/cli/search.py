@@ -87,7 +87,7 @@ def _search(args: argparse.Namespace, options: SearchOptions, context: Context) 
         segmenter = make_segmenter(options.segmenter, model)
         searcher = Searcher(model, LocalKeywordExtractor(), segmenter, IndexFolder(args.cache))
         result = searcher.search(args.query, args.rasters, options, context.progress, context.interrupt.requested)
-        write_geopackage(result, args.out, args.overwrite)
+        write_geopackage([result], args.out, args.overwrite)
         if args.picture is not None:
             from engine.search.picture import draw_picture
 

@@ -1,4 +1,4 @@
-"""A result as the two tables of the GeoPackage, in the CRS in which it is handed over."""
+"""Results as the two tables of the GeoPackage, in the CRS in which they are handed over."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 import geopandas
 import pandas as pd
+from pyproj import CRS
+from pyproj import CRS
 
 from engine.raster.source import RasterSource
 from engine.search.hits import SearchResult
@@ -26,7 +28,13 @@ HIT_FIELDS = {
     "tile_col": "int32",
     "model": "object",
 }
-SUBREGION_FIELDS = {"hit_rank": "int32", "keyword": "object", "score": "float64", "area_m2": "float64"}
+SUBREGION_FIELDS = {
+    "hit_rank": "int32",
+    "query": "object",
+    "keyword": "object",
+    "score": "float64",
+    "area_m2": "float64",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +45,32 @@ class ResultLayers:
     subregions: geopandas.GeoDataFrame
 
 
-def make_layers(result: SearchResult) -> ResultLayers:
-    """Both layers; fields in the order of :data:`HIT_FIELDS` and :data:`SUBREGION_FIELDS`.
+def make_layers(results: Sequence[SearchResult]) -> ResultLayers:
+    """Both layers of one or several queries; fields in the order of :data:`HIT_FIELDS` and :data:`SUBREGION_FIELDS`.
 
     Raises:
         RasterError: a raster is gone, or a hit lies where the CRS is not defined.
+        ValueError: no result, or results handed over in different CRSs.
     """
+    if len({result.crs for result in results}) != 1:
+        raise ValueError("one CRS is needed, and at least one result")
     hits: list[dict[str, Any]] = []
     regions: list[dict[str, Any]] = []
+    for result in results:
+        _add(result, hits, regions)
+    crs = results[0].crs
+    return ResultLayers(_frame(hits, HIT_FIELDS, crs), _frame(regions, SUBREGION_FIELDS, crs))
+
+
+def _add(result: SearchResult, hits: list[dict[str, Any]], regions: list[dict[str, Any]]) -> None:
+    """Appends the rows of one query."""
+    for result in results:
+        _append(result, hits, regions)
+    crs = results[0].crs
+    return ResultLayers(_frame(hits, HIT_FIELDS, crs), _frame(regions, SUBREGION_FIELDS, crs))
+
+
+def _append(result: SearchResult, hits: list[dict[str, Any]], regions: list[dict[str, Any]]) -> None:
     keywords = ", ".join([*result.keywords.positives, *(f"-{word}" for word in result.keywords.negatives)])
     with ExitStack() as stack:
         sources = [stack.enter_context(RasterSource.open(path)) for path in result.rasters]
@@ -69,16 +95,17 @@ def make_layers(result: SearchResult) -> ResultLayers:
             regions += [
                 {
                     "hit_rank": hit.rank,
+                    "query": result.query,
                     "keyword": region.keyword,
                     "score": region.score,
                     "area_m2": placement.area_m2(region.polygon),
+                    "query": result.query,
                     "geometry": placement.place(region.polygon),
                 }
                 for region in hit.subregions
             ]
-    return ResultLayers(_frame(hits, HIT_FIELDS, result), _frame(regions, SUBREGION_FIELDS, result))
 
 
-def _frame(rows: Sequence[dict[str, Any]], fields: dict[str, str], result: SearchResult) -> geopandas.GeoDataFrame:
+def _frame(rows: Sequence[dict[str, Any]], fields: dict[str, str], crs: CRS | None) -> geopandas.GeoDataFrame:
     columns = {name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in fields.items()}
-    return geopandas.GeoDataFrame(columns, geometry=[row["geometry"] for row in rows], crs=result.crs)
+    return geopandas.GeoDataFrame(columns, geometry=[row["geometry"] for row in rows], crs=crs)

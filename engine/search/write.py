@@ -1,9 +1,11 @@
-"""Writes a result as a GeoPackage that QGIS opens styled."""
+"""Writes results as a GeoPackage that QGIS opens styled."""
 
 from __future__ import annotations
 
 import sqlite3
 import warnings
+from collections.abc import Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,23 +33,24 @@ CREATE TABLE layer_styles (
 """
 
 
-def write_geopackage(result: SearchResult, path: Path, overwrite: bool = False) -> None:
-    """Layers ``hits`` and ``subregions`` with their styles; the file appears whole or not at all.
+def write_geopackage(results: Sequence[SearchResult], path: Path, overwrite: bool = False) -> None:
+    """Layers ``hits`` and ``subregions`` of one or several queries, with styles; appears whole or not at all.
 
     Raises:
         OutputError: it exists and is not to be replaced, or cannot be written.
         RasterError: a hit lies where the CRS is not defined.
     """
     check_output(path, overwrite, SUFFIXES)
-    layers = make_layers(result)
-    keywords = list(result.keywords.positives)
+    layers = make_layers(results)
+    keywords = list(dict.fromkeys(word for result in results for word in result.keywords.positives))
+    queries = "; ".join(result.query for result in results)
     styles = {
-        "hits": hits_style([hit.score for hit in result.hits]),
+        "hits": hits_style([hit.score for result in results for hit in result.hits]),
         "subregions": subregions_style(keywords),
     }
     with replacing(path) as temporary:
         try:
-            _write_layer(layers.hits, temporary, "hits", f"Places found for: {result.query}")
+            _write_layer(layers.hits, temporary, "hits", f"Places found for: {queries}")
             _write_layer(layers.subregions, temporary, "subregions", f"Outlines of: {', '.join(keywords)}")
             _write_styles(temporary, styles)
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, sqlite3.Error) as error:

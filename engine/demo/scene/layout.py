@@ -140,22 +140,17 @@ def plan_scene(seed: int, size: int) -> Plan:
     A layout in which a site found no room is drawn again, from the same seed, up to a dozen times. The fullest is kept;
     after six tries one that shows every kind is good enough.
     """
-    best: Plan | None = None
+    plans: list[Plan] = []
     wanted = _wanted(size)
     for attempt in range(12):
         rng = np.random.default_rng([seed, attempt])
         plan = _corridors(rng, size)
         _pack(plan, rng, wanted)
-        if (
-            best is None
-            or len(plan.kinds) > len(best.kinds)
-            or (len(plan.kinds) == len(best.kinds) and len(plan.sites) > len(best.sites))
-        ):
-            best = plan
+        plans.append(plan)
+        best = max(plans, key=lambda p: (len(p.kinds), len(p.sites)))  # the earliest of equals
         every_kind = {site.kind for site in best.sites} == {spec.kind for spec in wanted}
         if len(plan.sites) == len(wanted) or (attempt >= 5 and every_kind):
             break
-    assert best is not None
     return best
 
 
