@@ -10,7 +10,6 @@ from typing import Any
 import geopandas
 import pandas as pd
 from pyproj import CRS
-from pyproj import CRS
 
 from engine.raster.source import RasterSource
 from engine.search.hits import SearchResult
@@ -64,13 +63,6 @@ def make_layers(results: Sequence[SearchResult]) -> ResultLayers:
 
 def _add(result: SearchResult, hits: list[dict[str, Any]], regions: list[dict[str, Any]]) -> None:
     """Appends the rows of one query."""
-    for result in results:
-        _append(result, hits, regions)
-    crs = results[0].crs
-    return ResultLayers(_frame(hits, HIT_FIELDS, crs), _frame(regions, SUBREGION_FIELDS, crs))
-
-
-def _append(result: SearchResult, hits: list[dict[str, Any]], regions: list[dict[str, Any]]) -> None:
     keywords = ", ".join([*result.keywords.positives, *(f"-{word}" for word in result.keywords.negatives)])
     with ExitStack() as stack:
         sources = [stack.enter_context(RasterSource.open(path)) for path in result.rasters]
@@ -99,7 +91,6 @@ def _append(result: SearchResult, hits: list[dict[str, Any]], regions: list[dict
                     "keyword": region.keyword,
                     "score": region.score,
                     "area_m2": placement.area_m2(region.polygon),
-                    "query": result.query,
                     "geometry": placement.place(region.polygon),
                 }
                 for region in hit.subregions

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import warnings
 from collections.abc import Sequence
-from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
