@@ -16,7 +16,7 @@ import torch
 
 from engine.config import IndexOptions
 from engine.errors import Cancelled, IndexStoreError
-from engine.index.folder import LOCK, IndexFolder, read_record, write_record
+from engine.index.folder import COMPLETE, LOCK, IndexFolder, read_record, write_record
 from engine.index.lock import exclusive
 from engine.index.spec import IndexRecord, IndexSpec
 from engine.index.store import TABLE, TileStore
@@ -94,14 +94,16 @@ def build_index(
         before = len(store.done)
         if before < len(spec.grid):
             _fill(store, stretch, spec, source, model, options, progress, cancel)
+        if not (place / COMPLETE).exists():
             store.compact()
+            (place / COMPLETE).touch()
     return RasterIndex(spec, store, stretch, len(store.done) - before, before, store.count_left_out())
 
 
 def _open_complete(place: Path, spec: IndexSpec) -> tuple[TileStore, Stretch] | None:
-    """Without the lock: a complete index is never written again."""
+    """Without the lock: once an index is marked complete, nothing of it is written or compacted again."""
     record = read_record(place)
-    if record is None or record.key != spec.key:
+    if record is None or record.key != spec.key or not (place / COMPLETE).exists():
         return None
     try:
         store = TileStore(place, spec.embed_dim)
@@ -117,12 +119,15 @@ def _open(place: Path, spec: IndexSpec, source: RasterSource, options: IndexOpti
             return TileStore(place, spec.embed_dim), record.stretch
         except IndexStoreError as error:
             _log.warning("The index of %s is damaged and made anew (%s)", source.path, error.problem)
+    (place / COMPLETE).unlink(missing_ok=True)
     table = place / f"{TABLE}.lance"
     if table.exists():
         shutil.rmtree(table, ignore_errors=True)
     stretch = compute_stretch(source, options.bands)
+    store = TileStore(place, spec.embed_dim, create=True)
+    # The record comes last: where there is one there is a table.
     write_record(place, IndexRecord.of(spec, stretch, datetime.now(UTC).isoformat(timespec="seconds")))
-    return TileStore(place, spec.embed_dim), stretch
+    return store, stretch
 
 
 def _fill(

@@ -17,6 +17,7 @@ from engine.raster.source import RasterSource
 
 RECORD = "index.json"
 LOCK = "lock"
+COMPLETE = "complete"
 _KEY_CHARACTERS = 32  # half of a sha256: Windows allows 260 characters for the whole path
 
 

@@ -26,17 +26,19 @@ Score = Callable[[Float32Array], Float32Array]
 class TileStore:
     """Rows of ``tile`` (number in the grid), ``valid`` (fraction) and ``embedding`` (float16, null: tile left out).
 
-    Opening reads the tile numbers, so a table whose files are missing or cut short is noticed then.
+    Opening reads the tile numbers, so a table whose files are missing or cut short is noticed then. ``done`` are the
+    numbers of the tiles that were committed by then or through this object, ascending.
 
     Args:
-        folder: holds the table; it is created where there is none.
+        folder: holds the table.
         embed_dim: width of an embedding.
+        create: make an empty table; only for who holds the index's lock.
 
     Raises:
-        IndexStoreError: the table is damaged, or the folder cannot be read or written.
+        IndexStoreError: there is no table, it is damaged, or the folder cannot be read or written.
     """
 
-    def __init__(self, folder: Path, embed_dim: int) -> None:
+    def __init__(self, folder: Path, embed_dim: int, create: bool = False) -> None:
         self.folder = folder
         self._schema = pa.schema(
             [
@@ -46,17 +48,11 @@ class TileStore:
             ]
         )
         with self._errors("opened"):
-            self._table = lancedb.connect(folder).create_table(TABLE, schema=self._schema, exist_ok=True)
+            database = lancedb.connect(folder)
+            self._table = database.create_table(TABLE, schema=self._schema) if create else database.open_table(TABLE)
             if self._table.schema.field("embedding").type != self._schema.field("embedding").type:
                 raise ValueError(f"embeddings are {self._table.schema.field('embedding').type}")
             self.done = self._read_done()
-
-    def refresh(self) -> IntArray:
-        """Numbers of the tiles that are done, ascending, with what other processes have committed since."""
-        with self._errors("read"):
-            self._table.checkout_latest()  # type: ignore[no-untyped-call]
-            self.done = self._read_done()
-        return self.done
 
     def append(self, tiles: Sequence[int], valid: Float32Array, embeddings: Float32Array) -> None:
         """Commit rows in one transaction.
