@@ -37,12 +37,16 @@ _TILES_PER_BATCH = 8
 class RelevanceSettings:
     """What the masks depend on besides the model.
 
+    The defaults suit the packaged model: chosen on tiles of one drawn scene (mean IoU over 31 kinds 0.66), checked on
+    another (0.60; there a keyword that the tile does not show has a mask in 22 % of cases).
+
     Attributes:
         shifts: views along each axis; 4 makes cells of a quarter of the model's stride.
+        presence: z that the maximum must reach for the keyword to be there at all.
+        floor: z below which nothing is outlined.
         fraction: threshold between the ground level (0) and the tile's maximum (1).
         ceiling: z from which the ground level, the tile's median, rises no further: where an object fills most of
             the tile the median is the object itself.
-        floor: z that the maximum must reach for the keyword to be there at all, and below which nothing is outlined.
         certain: mean z within the mask at which the score is 1; the score falls linearly to 0 at z = 0.
         least_deviation: smallest deviation of cosines to divide by.
         superpixels: their number on a tile.
@@ -52,12 +56,13 @@ class RelevanceSettings:
     """
 
     shifts: int = 4
-    fraction: float = 0.65
-    ceiling: float = 1.5
-    floor: float = 1.5
-    certain: float = 4.0
+    presence: float = 1.0
+    floor: float = 0.5
+    fraction: float = 0.35
+    ceiling: float = 0.0
+    certain: float = 3.0
     least_deviation: float = 0.02
-    superpixels: int = 150
+    superpixels: int = 100
     compactness: float = 10.0
     smallest_part: float = 0.002
     working_side: int = 224
@@ -116,7 +121,7 @@ def relevant_area(values: Float32Array, labels: IntArray, settings: RelevanceSet
     """
     means = superpixel_means(values, labels)
     highest = float(means.max())
-    if highest < settings.floor:
+    if highest < settings.presence:
         return np.zeros(labels.shape, np.bool_)
     ground = min(float(np.median(means[labels])), settings.ceiling)
     threshold = max(settings.floor, ground + settings.fraction * (highest - ground))

@@ -12,6 +12,10 @@ from engine.types import BoolArray, UInt8Array
 from tests.engine.segment.conftest import PALETTE, TintModel
 
 
+# Half of the maximum is where an edge runs through a patch; the defaults are for a model that localises less sharply.
+SHARP = RelevanceSettings(fraction=0.5, superpixels=150)
+
+
 def disc(side: int, row: float, col: float, radius: float) -> BoolArray:
     y, x = np.mgrid[:side, :side] + 0.5
     return np.asarray((y - row * side) ** 2 + (x - col * side) ** 2 <= (radius * side) ** 2)
@@ -40,7 +44,7 @@ def iou(a: BoolArray, b: BoolArray) -> float:
 @pytest.mark.parametrize("side", [112, 224, 300])
 def test_areas_are_outlined_at_the_resolution_of_the_tile(side: int) -> None:
     truth = {"red": disc(side, 0.3, 0.35, 0.17), "blue": block(side, 0.55, 0.5, 0.95, 0.9)}
-    [segments] = RelevanceSegmenter(TintModel()).segment([paint(side, **truth)], [["red", "blue"]])
+    [segments] = RelevanceSegmenter(TintModel(), SHARP).segment([paint(side, **truth)], [["red", "blue"]])
     assert [segment.keyword for segment in segments] == ["red", "blue"]
     for segment in segments:
         assert segment.mask.shape == (side, side)
@@ -51,41 +55,41 @@ def test_areas_are_outlined_at_the_resolution_of_the_tile(side: int) -> None:
 
 def test_several_areas_of_one_keyword_are_one_segment() -> None:
     truth = disc(224, 0.25, 0.25, 0.15) | disc(224, 0.7, 0.7, 0.15)
-    [[segment]] = RelevanceSegmenter(TintModel()).segment([paint(224, red=truth)], [["red"]])
+    [[segment]] = RelevanceSegmenter(TintModel(), SHARP).segment([paint(224, red=truth)], [["red"]])
     assert iou(segment.mask, truth) > 0.9
 
 
 def test_a_keyword_that_is_not_there_has_no_segment() -> None:
     tile = paint(224, red=disc(224, 0.5, 0.5, 0.2))
-    [segments] = RelevanceSegmenter(TintModel()).segment([tile], [["yellow", "red", "purple"]])
+    [segments] = RelevanceSegmenter(TintModel(), SHARP).segment([tile], [["yellow", "red", "purple"]])
     assert [segment.keyword for segment in segments] == ["red"]
 
 
 def test_what_fills_the_tile_is_outlined_whole() -> None:
-    [[segment]] = RelevanceSegmenter(TintModel()).segment([paint(112)], [["green"]])
+    [[segment]] = RelevanceSegmenter(TintModel(), SHARP).segment([paint(112)], [["green"]])
     assert segment.mask.mean() > 0.95
 
 
 def test_a_displaced_model_outlines_the_same() -> None:
     truth = disc(224, 0.4, 0.6, 0.2)
-    [[segment]] = RelevanceSegmenter(TintModel(-0.5)).segment([paint(224, red=truth)], [["red"]])
+    [[segment]] = RelevanceSegmenter(TintModel(-0.5), SHARP).segment([paint(224, red=truth)], [["red"]])
     assert iou(segment.mask, truth) > 0.9
 
 
 def test_the_result_of_a_tile_depends_neither_on_its_neighbours_nor_on_other_keywords() -> None:
     tiles = [paint(112, red=disc(112, 0.5, 0.5, 0.2)), paint(96, blue=block(96, 0.1, 0.1, 0.6, 0.6)), paint(112)]
     keywords = [["red", "blue"], ["blue"], []]
-    together = RelevanceSegmenter(TintModel()).segment(tiles, keywords)
+    together = RelevanceSegmenter(TintModel(), SHARP).segment(tiles, keywords)
     assert [[segment.keyword for segment in found] for found in together] == [["red"], ["blue"], []]
     for tile, found in zip(tiles[:2], together[:2], strict=True):
-        [[alone]] = RelevanceSegmenter(TintModel()).segment([tile], [[found[0].keyword]])
+        [[alone]] = RelevanceSegmenter(TintModel(), SHARP).segment([tile], [[found[0].keyword]])
         assert np.array_equal(alone.mask, found[0].mask)
         assert alone.score == pytest.approx(found[0].score, abs=1e-5)
 
 
 def test_a_tile_that_is_no_square_keeps_its_shape() -> None:
     tile = paint(224, red=disc(224, 0.5, 0.3, 0.2))[:, :150]
-    [[segment]] = RelevanceSegmenter(TintModel()).segment([tile], [["red"]])
+    [[segment]] = RelevanceSegmenter(TintModel(), SHARP).segment([tile], [["red"]])
     assert segment.mask.shape == (224, 150)
     assert iou(segment.mask, disc(224, 0.5, 0.3, 0.2)[:, :150]) > 0.9
 
@@ -115,7 +119,7 @@ def test_the_identity_tells_settings_apart() -> None:
 class TestRelevantArea:
     """Threshold and cleaning on a map of 4 x 4 superpixels of 10 px."""
 
-    settings = RelevanceSettings(fraction=0.5, ceiling=1.0, floor=0.5, smallest_part=0.0)
+    settings = RelevanceSettings(presence=0.5, floor=0.5, fraction=0.5, ceiling=1.0, smallest_part=0.0)
     labels = np.repeat(np.repeat(np.arange(16).reshape(4, 4), 10, 0), 10, 1)
 
     def area(self, cells: list[list[float]], **changes: float) -> BoolArray:
@@ -127,8 +131,10 @@ class TestRelevantArea:
         assert np.argwhere(self.area(cells)).tolist() == [[1, 1], [1, 2]]
         assert np.argwhere(self.area(cells, fraction=0.4)).tolist() == [[1, 1], [1, 2], [2, 1]]
 
-    def test_a_map_below_the_floor_is_empty(self) -> None:
-        assert not self.area([[0.4] * 4] * 4).any()
+    def test_a_peak_too_low_is_no_presence(self) -> None:
+        cells = [[0.9, 0, 0, 0]] + [[0.0] * 4] * 3
+        assert np.argwhere(self.area(cells)).tolist() == [[0, 0]]
+        assert not self.area(cells, presence=1.0).any()
 
     def test_the_floor_bounds_the_area_too(self) -> None:
         cells = [[-3.0] * 4] * 3 + [[-3, 0.6, 0.4, -3]]
