@@ -10,7 +10,7 @@ import shapely
 from pyproj import CRS, Geod, Transformer
 from pyproj.exceptions import CRSError, ProjError
 from shapely import Polygon
-from shapely.geometry.base import BaseGeometry
+from shapely.geometry.polygon import orient
 
 from engine.errors import RasterError, UsageError
 from engine.raster.source import RasterSource
@@ -91,7 +91,8 @@ class Placement:
             factor = axes[0].unit_conversion_factor if axes and not crs.is_geographic else 0.0
             return float(self._source.pixel_polygon(pixels).area) * factor**2 or None
         transformer, geod = self._geodesy
-        area, _ = geod.geometry_area_perimeter(shapely.force_2d(self._to(transformer, pixels)))
+        # Holes are subtracted where they run the other way round than the outline.
+        area, _ = geod.geometry_area_perimeter(orient(self._to(transformer, pixels)))
         return abs(float(area))
 
     @cached_property
@@ -146,13 +147,14 @@ def _divided_ring(points: Float64Array, parts: int) -> Float64Array:
     return np.concatenate([inner, points[-1:]])
 
 
-def _sag(transformer: Transformer, polygon: BaseGeometry) -> float:
+def _sag(transformer: Transformer, polygon: Polygon) -> float:
     """Greatest distance of a projected edge's middle from the middle of its projected ends, over the extent."""
     points = shapely.get_coordinates(polygon.exterior)
     ends = _projected(transformer, points)
     middles = _projected(transformer, (points[:-1] + points[1:]) / 2)
-    extent = float(np.ptp(ends, axis=0).max())
-    distance = float(np.hypot(*(middles - (ends[:-1] + ends[1:]) / 2).T).max())
+    with np.errstate(invalid="ignore"):  # infinite where the target CRS is not defined
+        extent = float(np.ptp(ends, axis=0).max())
+        distance = float(np.hypot(*(middles - (ends[:-1] + ends[1:]) / 2).T).max())
     return distance / extent if np.isfinite(distance) and extent > 0 else 0.0
 
 

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.colour_model import ColourModel, ground
-from tests.support.rasters import texture, write_raster
 
 from engine.config import IndexOptions
 from engine.errors import Cancelled, IndexStoreError
@@ -20,6 +18,8 @@ from engine.index.folder import IndexFolder
 from engine.index.store import TileStore
 from engine.raster.source import RasterSource
 from engine.types import Float32Array, Progress
+from tests.support.colour_model import ColourModel, ground
+from tests.support.rasters import texture, write_raster
 
 ROOT = Path(__file__).resolve().parents[3]
 OPTIONS = IndexOptions(tile="64px", overlap=0.0, batch_size=4, commit_seconds=0.0)

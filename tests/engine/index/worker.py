@@ -6,12 +6,12 @@ import sys
 import time
 from pathlib import Path
 
+from torch import Tensor
+
 from engine.config import IndexOptions
 from engine.index.build import build_index
 from engine.index.folder import IndexFolder
 from engine.raster.source import RasterSource
-from torch import Tensor
-
 from tests.support.colour_model import ColourModel
 
 

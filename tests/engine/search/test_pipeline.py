@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from affine import Affine
+
+from engine.config import SearchOptions
+from engine.errors import Cancelled, RasterError, UsageError
+from engine.index.folder import IndexFolder
+from engine.models.contract import ScoreMode
+from engine.search.hits import Hit, SearchResult
+from engine.search.pipeline import Searcher
+from engine.segment.contract import Segment
+from engine.segment.relevance import RelevanceSegmenter
+from engine.text.local import LocalKeywordExtractor
+from engine.types import UInt8Array
+from tests.support.colour_model import ColourModel, ground
+from tests.support.rasters import write_raster
+
+CELLS = [
+    ["grass", "grass", "water", "sand"],
+    ["grass", "brick", "water", "sand"],
+    ["snow", "snow", "asphalt", "grass"],
+]
+WHOLE = {"tile": "64px", "overlap": 0.0}
+
+
+def options(**values: object) -> SearchOptions:
+    return SearchOptions.checked(**{**WHOLE, **values})
+
+
+def places(result: SearchResult) -> list[tuple[int, int]]:
+    return [(hit.tile.row, hit.tile.col) for hit in result.hits]
+
+
+@pytest.fixture
+def raster(tmp_path: Path) -> Path:
+    return write_raster(tmp_path / "cells.tif", ground(CELLS), photometric="RGB")
+
+
+def test_the_tiles_that_show_the_query_come_first(searcher: Searcher, raster: Path) -> None:
+    result = searcher.search("water", [raster], options(top=2, segmenter="none"))
+    assert places(result) == [(0, 2), (1, 2)]
+    assert [hit.rank for hit in result.hits] == [1, 2]
+    assert [hit.score for hit in result.hits] == pytest.approx([1.0, 1.0], abs=1e-3)
+    assert result.keywords.positives == ("water",)
+
+
+def test_a_second_query_encodes_no_tile(searcher: Searcher, raster: Path, model: ColourModel) -> None:
+    first = searcher.search("water", [raster], options(segmenter="none"))
+    before = model.encoded
+    second = searcher.search("sand", [raster], options(segmenter="none"))
+    assert model.encoded == before
+    assert (first.counts.encoded, first.counts.reused) == (12, 0)
+    assert (second.counts.encoded, second.counts.reused) == (0, 12)
+
+
+def test_negatives_lower_the_score(searcher: Searcher, tmp_path: Path) -> None:
+    values = ground([["water", "water", "water", "snow"]] * 2, 32)
+    raster = write_raster(tmp_path / "mixed.tif", values, photometric="RGB")
+    plain = searcher.search("water", [raster], options(segmenter="none", nms=1.0))
+    without = searcher.search("water -snow", [raster], options(segmenter="none", nms=1.0))
+    assert without.keywords.negatives == ("snow",)
+    scores = {hit.tile.col: hit.score for hit in without.hits}
+    assert scores[0] == pytest.approx(1.0, abs=1e-3)
+    # Half water, half snow: cosines of 1/√2 each, and half of the negative is taken off.
+    assert scores[1] == pytest.approx(0.5 * 2**-0.5, abs=1e-3)
+    assert {hit.tile.col: hit.score for hit in plain.hits}[1] == pytest.approx(2**-0.5, abs=1e-3)
+
+
+def test_neighbours_of_one_place_do_not_fill_the_list(searcher: Searcher, raster: Path) -> None:
+    loose = searcher.search("brick", [raster], options(overlap=0.75, segmenter="none", nms=1.0, top=5))
+    strict = searcher.search("brick", [raster], options(overlap=0.75, segmenter="none", top=5))
+    brick = {(hit.tile.x, hit.tile.y) for hit in loose.hits}
+    assert all(abs(x - 64) < 64 and abs(y - 64) < 64 for x, y in brick)
+    assert (strict.hits[0].tile.x, strict.hits[0].tile.y) == (64, 64)
+    for n, a in enumerate(strict.hits):
+        for b in strict.hits[n + 1 :]:
+            dx, dy = abs(a.tile.x - b.tile.x), abs(a.tile.y - b.tile.y)
+            shared = max(0, 64 - dx) * max(0, 64 - dy)
+            assert shared / (2 * 64**2 - shared) <= 0.3
+
+
+def test_refined_hits_are_outlined_and_stand_before_the_others(searcher: Searcher, raster: Path) -> None:
+    half = options(tile="128px", overlap=0.5, refine=2, nms=1.0, top=6)
+    shortlists: list[list[Hit]] = []
+    refined: list[Hit] = []
+    result = searcher.search(
+        "water", [raster], half, on_shortlist=lambda hits: shortlists.append(list(hits)), on_hit=refined.append
+    )
+    assert len(shortlists) == 1
+    assert [hit.refined for hit in shortlists[0]] == [False] * 6
+    assert [hit.rank for hit in refined] == [1, 2]
+    assert [hit.refined for hit in result.hits] == [True, True, False, False, False, False]
+    assert [hit.rank for hit in result.hits] == [1, 2, 3, 4, 5, 6]
+    rest = [hit.score for hit in result.hits[2:]]
+    assert rest == sorted(rest, reverse=True)
+    assert [(h.tile.row, h.tile.col) for h in shortlists[0][2:]] == places(result)[2:]
+    for hit in result.hits[:2]:
+        assert {region.keyword for region in hit.subregions} == {"water"}
+        inside = (hit.tile.x, hit.tile.y, hit.tile.x + 128, hit.tile.y + 128)
+        for region in hit.subregions:
+            x0, y0, x1, y1 = region.polygon.bounds
+            assert inside[0] <= x0
+            assert inside[1] <= y0
+            assert x1 <= inside[2]
+            assert y1 <= inside[3]
+
+
+def test_subregions_lie_where_the_keyword_is(searcher: Searcher, raster: Path) -> None:
+    result = searcher.search("brick", [raster], options(tile="192px", overlap=0.0, refine=1, top=1))
+    outlined = [region.polygon for region in result.hits[0].subregions]
+    true_area = 64 * 64
+    assert sum(polygon.area for polygon in outlined) == pytest.approx(true_area, rel=0.35)
+    centroid = outlined[0].centroid
+    assert (centroid.x, centroid.y) == pytest.approx((96, 96), abs=8)
+
+
+class LeftHalf:
+    """A segmenter that outlines the left half of a tile, whatever the keyword."""
+
+    identity = "left-half"
+
+    def segment(self, tiles: Sequence[UInt8Array], keywords: Sequence[Sequence[str]]) -> list[list[Segment]]:
+        masks = [np.arange(tile.shape[1])[None] < np.full(tile.shape[:2], tile.shape[1] // 2) for tile in tiles]
+        return [[Segment(word, mask, 0.5) for word in words] for mask, words in zip(masks, keywords, strict=True)]
+
+
+def test_the_fused_score_is_that_of_the_paper(model: ColourModel, tmp_path: Path) -> None:
+    """normalise(0.5 (global + normalised mean of the regions)) · text."""
+    raster = write_raster(tmp_path / "pair.tif", ground([["water", "sand"]] * 2, 32), photometric="RGB")
+    searcher = Searcher(model, LocalKeywordExtractor(), LeftHalf(), IndexFolder(tmp_path / "cache"))
+    (hit,) = searcher.search("water", [raster], options()).hits
+    # Tile: (water + sand) / √2. Subimage, black (asphalt) outside its mask: (water + asphalt) / √2.
+    assert hit.score_global == pytest.approx(0.5**0.5, abs=1e-3)
+    assert hit.score_regions == pytest.approx(0.5**0.5, abs=1e-6)
+    assert hit.score == pytest.approx((2 / 3) ** 0.5, abs=1e-3)
+    assert [region.polygon.bounds for region in hit.subregions] == [(0, 0, 32, 64)]
+
+
+def test_global_mode_keeps_the_global_score(model: ColourModel, raster: Path, tmp_path: Path) -> None:
+    folder = IndexFolder(tmp_path / "cache")
+    searcher = Searcher(model, LocalKeywordExtractor(), RelevanceSegmenter(model), folder, ScoreMode.GLOBAL)
+    result = searcher.search("water", [raster], options(tile="128px", refine=4, top=4))
+    assert [hit.score for hit in result.hits] == pytest.approx([hit.score_global for hit in result.hits], abs=1e-6)
+
+
+def test_rasters_are_ranked_together(searcher: Searcher, raster: Path, tmp_path: Path) -> None:
+    far = Affine(0.5, 0.0, 500_000.0, 0.0, -0.5, 5_800_000.0)
+    other = write_raster(tmp_path / "other.tif", ground([["brick", "water"]]), transform=far, photometric="RGB")
+    result = searcher.search("water", [raster, other, raster], options(segmenter="none", top=3))
+    assert result.rasters == (str(raster), str(other))
+    assert [(hit.raster, hit.tile.row, hit.tile.col) for hit in result.hits] == [(0, 0, 2), (0, 1, 2), (1, 0, 1)]
+    assert result.crs is not None
+    assert result.crs.to_epsg() == 32633
+
+
+def test_one_place_in_two_rasters_is_found_once(searcher: Searcher, raster: Path, tmp_path: Path) -> None:
+    copy = write_raster(tmp_path / "copy.tif", ground(CELLS), photometric="RGB")
+    result = searcher.search("water", [raster, copy], options(segmenter="none", top=2))
+    assert {hit.raster for hit in result.hits} == {0}
+
+
+def test_one_place_is_found_once_across_crs(searcher: Searcher, raster: Path, tmp_path: Path) -> None:
+    from pyproj import Transformer
+
+    to_degrees = Transformer.from_crs(32633, 4326, always_xy=True)
+    west, north = to_degrees.transform(400_000.0, 5_800_000.0)
+    east, _ = to_degrees.transform(400_128.0, 5_800_000.0)
+    _, south = to_degrees.transform(400_000.0, 5_799_904.0)
+    degrees = Affine((east - west) / 256, 0, west, 0, (south - north) / 192, north)
+    other = write_raster(tmp_path / "wgs.tif", ground(CELLS), transform=degrees, crs="EPSG:4326", photometric="RGB")
+    result = searcher.search("water", [raster, other], options(segmenter="none", top=2))
+    assert {hit.raster for hit in result.hits} == {0}
+    assert result.crs is not None
+    assert result.crs.to_epsg() == 4326
+
+
+@pytest.mark.parametrize("query", ["", "   ", "-water"])
+def test_a_query_that_asks_for_nothing_is_wrong_use(searcher: Searcher, raster: Path, query: str) -> None:
+    with pytest.raises(UsageError):
+        searcher.search(query, [raster], options())
+
+
+def test_a_missing_raster_is_told_before_any_work(searcher: Searcher, raster: Path, model: ColourModel) -> None:
+    with pytest.raises(RasterError, match=r"nowhere\.tif"):
+        searcher.search("water", [raster, raster.parent / "nowhere.tif"], options())
+    assert model.encoded == 0
+
+
+def test_rasters_with_and_without_crs_do_not_go_on_one_map(searcher: Searcher, raster: Path, tmp_path: Path) -> None:
+    bare = write_raster(tmp_path / "bare.tif", ground(CELLS), crs=None, transform=None, photometric="RGB")
+    with pytest.raises(UsageError, match="coordinate reference system"):
+        searcher.search("water", [raster, bare], options())
+    with pytest.raises(UsageError, match=r"bare\.tif"):
+        searcher.search("water", [bare], options(crs="EPSG:4326"))
+    assert searcher.search("water", [bare], options(segmenter="none")).crs is None
+
+
+def test_refining_stops_when_asked(searcher: Searcher, raster: Path) -> None:
+    refined: list[Hit] = []
+    with pytest.raises(Cancelled):
+        searcher.search("water", [raster], options(), cancel=lambda: len(refined) == 2, on_hit=refined.append)
+    assert len(refined) == 2
+
+
+def test_a_raster_smaller_than_a_tile_is_one_hit(searcher: Searcher, tmp_path: Path) -> None:
+    raster = write_raster(tmp_path / "small.tif", ground([["water", "sand", "water"]], 20), photometric="RGB")
+    result = searcher.search("sand", [raster], options(tile="224px", overlap=0.25))
+    assert [(h.tile.width, h.tile.height) for h in result.hits] == [(60, 20)]
+    areas = [region.polygon.centroid for region in result.hits[0].subregions]
+    assert [point.x for point in areas] == pytest.approx([30.0], abs=5)
+
+
+def test_16_bit_rasters_are_refined_with_the_stretch_of_their_index(searcher: Searcher, tmp_path: Path) -> None:
+    values = ground(CELLS).astype(np.uint16) * 100
+    raster = write_raster(tmp_path / "deep.tif", values, photometric="RGB")
+    result = searcher.search("water", [raster], options(refine=2, top=2))
+    assert set(places(result)) == {(0, 2), (1, 2)}
