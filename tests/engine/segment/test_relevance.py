@@ -11,9 +11,8 @@ from engine.segment.relevance import RelevanceSegmenter, RelevanceSettings, rele
 from engine.types import BoolArray, UInt8Array
 from tests.engine.segment.conftest import PALETTE, TintModel
 
-
-# Half of the maximum is where an edge runs through a patch; the defaults are for a model that localises less sharply.
-SHARP = RelevanceSettings(fraction=0.5, superpixels=150)
+# A patch that an edge halves has cosine 0.71 with either colour; the defaults are for a model that is less sharp.
+SHARP = RelevanceSettings(fraction=0.7, superpixels=150)
 
 
 def disc(side: int, row: float, col: float, radius: float) -> BoolArray:
