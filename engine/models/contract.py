@@ -102,7 +102,7 @@ class RetrievalModel(ABC):
 
 
 def region_mean(regions: Tensor, mask: Tensor) -> Tensor:
-    """Mean of the valid region embeddings ``(B, n, E)``, normalised, ``(B, E)``; the zero vector where none is valid."""
+    """Mean of the valid region embeddings ``(B, n, E)``, normalised: ``(B, E)``; zero where none is valid."""
     weights = mask.to(regions).unsqueeze(-1)  # (B, n, 1)
     mean = (regions * weights).sum(1) / weights.sum(1).clamp_min(1.0)
     return torch.nn.functional.normalize(mean, dim=-1)
