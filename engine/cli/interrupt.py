@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 from engine.errors import Cancelled
 
@@ -31,6 +32,14 @@ class Interrupt:
 
     def requested(self) -> bool:
         return self._event.is_set()
+
+    def leave(self) -> NoReturn:
+        """End the process now: work has stopped, and to take down the interpreter with all its libraries takes longer
+        than a person who has pressed Ctrl-C will wait.
+        """
+        sys.stderr.write(f"\nmpsclip: {Cancelled()}\n")
+        sys.stderr.flush()
+        os._exit(EXIT_STATUS)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -63,7 +72,5 @@ class Interrupt:
                 continue
             self._event.set()
             if not self._ended.wait(_GRACE_SECONDS):
-                sys.stderr.write(f"\nmpsclip: {Cancelled()}\n")
-                sys.stderr.flush()
-                os._exit(EXIT_STATUS)
+                self.leave()
             return

@@ -6,17 +6,16 @@ Commands import what they need when they run, so that ``--help`` and wrong use a
 from __future__ import annotations
 
 import argparse
-import logging
 import signal
 import sys
 import traceback
-import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
 from engine.cli import demo, doctor, evaluate, index, models, search, train
 from engine.cli.command import Context
 from engine.cli.interrupt import Interrupt
+from engine.cli.messages import messages
 from engine.cli.progress import ProgressBars
 from engine.cli.streams import result_stream
 from engine.errors import EngineError, UsageError
@@ -36,7 +35,8 @@ class _Version(argparse.Action):
     """Reads the version when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        parser.exit(0, f"mpsclip {project_version()}\n")
+        print(f"mpsclip {project_version()}")
+        parser.exit()
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -55,14 +55,15 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit status (0 done, 2 wrong use, 130 interrupted, 1 anything else)."""
     args = build_parser().parse_args(arguments)
-    _quieten(args.debug)
     interrupt = Interrupt()
     # Until a command's work begins, Ctrl-C ends the process at once: no handler of ours could run while libraries load.
     previous = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        with result_stream() as out, ProgressBars(interrupt) as progress:
+        with messages(args.debug), result_stream() as out, ProgressBars(interrupt) as progress:
             return int(args.run(args, Context(out, progress, interrupt)))
     except EngineError as error:
+        if interrupt.requested():
+            interrupt.leave()
         return _failed(str(error), error.exit_status, args.debug)
     except BrokenPipeError:
         return 1  # the reader of the output has gone; there is nobody to tell
@@ -78,24 +79,6 @@ def _failed(message: str, status: int, debug: bool) -> int:
         traceback.print_exc()
     print(f"mpsclip: {' '.join(message.split())}", file=sys.stderr, flush=True)
     return status
-
-
-def _quieten(debug: bool) -> None:
-    """Libraries' warnings are for developers; the engine's own are for everybody."""
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.ERROR, format="%(name)s: %(message)s", stream=sys.stderr
-    )
-    if debug:
-        return
-    warnings.simplefilter("ignore")
-    # rasterio logs what GDAL says before it raises: the error tells it once more.
-    logging.getLogger("rasterio").setLevel(logging.CRITICAL)
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("mpsclip: note: %(message)s"))
-    own = logging.getLogger("engine")
-    own.addHandler(handler)
-    own.setLevel(logging.WARNING)
-    own.propagate = False
 
 
 def _leaves(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
