@@ -67,10 +67,11 @@ def evaluate_scene(
         true = [polygon for kind in kinds for polygon in objects.get(kind, [])]
         ranks.append(_first_right(searcher.search(query, [scene.raster], options).hits, true))
     localised = []
+    few = options.model_copy(update={"refine": min(options.refine, WITHIN)})  # only the first hit is looked at
     measured = [kind for kind in SCENE_KINDS if kind in objects and kind not in OUTLINED_AS.values()]
     for done, kind in enumerate(measured):
         progress(Progress("kinds", done, len(measured), SCENE_KINDS[kind]))
-        hit = searcher.search(SCENE_KINDS[kind], [scene.raster], options).hits[0]
+        hit = searcher.search(SCENE_KINDS[kind], [scene.raster], few).hits[0]
         localised.append(_localised(kind, hit, objects[kind], objects.get(OUTLINED_AS.get(kind, kind), [])))
     return SceneReport(
         seed,
