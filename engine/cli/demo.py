@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NAME = "demo"
 HELP = "draw a scene, search it and draw what was found"
 
-QUERIES = ("storage tanks", "planes at an airport", "tennis courts")
+QUERIES = ("storage tanks", "boats in a harbour", "a baseball field")
 SHOWN = 5
 OPTIONS = {"top": 10, "refine": 16}
 
