@@ -20,6 +20,8 @@ from engine.search.styles import hits_style, subregions_style
 
 GEOMETRY = "geom"
 SUFFIXES = (".gpkg",)
+# QGIS 3.40 in Debian comes with GDAL 3.6, which warns of newer ones.
+GEOPACKAGE_VERSION = "1.2"
 
 # The table in which QGIS keeps styles, as QGIS itself creates it.
 _STYLES_TABLE = """
@@ -69,6 +71,7 @@ def _write_layer(frame: geopandas.GeoDataFrame, path: Path, layer: str, descript
             driver="GPKG",
             geometry_type="Polygon",
             append=path.exists(),
+            dataset_options={} if path.exists() else {"VERSION": GEOPACKAGE_VERSION},
             layer_options={"GEOMETRY_NAME": GEOMETRY, "IDENTIFIER": layer, "DESCRIPTION": description},
         )
 

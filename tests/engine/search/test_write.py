@@ -110,6 +110,15 @@ def test_a_chosen_crs_is_used(searcher: Searcher, tmp_path: Path) -> None:
         assert pyogrio.read_dataframe(tmp_path / "o.gpkg", layer=layer).crs.to_epsg() == 3857
 
 
+def test_the_geopackage_is_of_a_version_that_older_gdal_reads_without_warning(
+    search: Callable[..., SearchResult], tmp_path: Path
+) -> None:
+    write_geopackage([search()], tmp_path / "out.gpkg")
+    with closing(sqlite3.connect(tmp_path / "out.gpkg")) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (10200,)
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
 def test_several_queries_share_a_file(search: Callable[..., SearchResult], tmp_path: Path) -> None:
     write_geopackage([search("sand"), search("water")], tmp_path / "out.gpkg")
     hits = pyogrio.read_dataframe(tmp_path / "out.gpkg", layer="hits")
