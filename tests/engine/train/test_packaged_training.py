@@ -1,0 +1,54 @@
+"""The packaged model's training, from data to weights that a search loads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine.cli.main import main
+from engine.errors import UsageError
+from engine.models.contract import ModelIdentity
+from engine.models.packaged import load_packaged
+from engine.train.packaged.config import TrainingConfig
+from engine.train.packaged.loop import schedule
+from engine.train.packaged.run import read_config
+from tests.support.rsicd import write_rsicd
+
+SETTINGS = {"epochs": 2, "batch_images": 8, "image_size": 64, "head_steps": 5, "vocabulary": 4000, "frozen_stages": 5}
+
+
+def test_the_command_trains_picks_on_val_and_writes_weights_that_load(tmp_path: Path) -> None:
+    data = write_rsicd(tmp_path / "data", {"train": 16, "val": 8}, side=96)
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps(SETTINGS), encoding="utf-8")
+    out = tmp_path / "out"
+    assert main(["train", "packaged", "--data", str(data), "--out", str(out), "--config", str(settings)]) == 0
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert [row["epoch"] for row in report["history"]] == [1, 2]
+    assert report["best"]["mR"] == pytest.approx(max(row["val_mR"] for row in report["history"]), abs=1e-3)
+    identity = ModelIdentity("trial", "compact", "0" * 64, "test")
+    model = load_packaged(out / "rsicd-mini.safetensors", identity, 64, torch.device("cpu"))
+    pixels = np.zeros((1, 64, 64, 3), np.uint8)
+    assert model.encode_images(model.preprocess(pixels)).shape == (1, 512)
+
+
+def test_unknown_settings_are_refused_with_their_name(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text('{"epoch": 3}', encoding="utf-8")
+    with pytest.raises(UsageError, match="epoch"):
+        read_config(file)
+
+
+def test_learning_rates_warm_up_follow_a_cosine_and_end_in_a_line_to_zero() -> None:
+    config = TrainingConfig(epochs=10, horizon_epochs=10, cool_down_epochs=2, warm_up_fraction=0.1)
+    factors = [schedule(step, 1000, config, 100) for step in range(1000)]
+    assert factors[0] == pytest.approx(0.01)
+    assert max(factors) == factors[100] == 1.0
+    assert factors[550] == pytest.approx(0.5, abs=1e-3)
+    line = np.diff(factors[800:])
+    assert np.allclose(line, line[0])
+    assert factors[-1] == pytest.approx(0.0, abs=1e-3)
