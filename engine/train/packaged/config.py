@@ -24,7 +24,7 @@ class TrainingConfig(BaseModel):
     vocabulary: int = Field(10_000, ge=4_000)
     embed_dim: int = 512
     frozen_stages: int = Field(3, ge=0, le=7, description="stages of the image tower that stay as they are")
-    frozen_text_layers: int = Field(3, ge=0, le=6, description="likewise of the text tower, its embeddings included")
+    frozen_text_layers: int = Field(0, ge=0, le=6, description="likewise of the text tower, its embeddings included")
     text_buckets: int = Field(4, ge=1, description="texts of a batch are run in this many groups of like length")
     lr_image: float = 3e-4
     lr_text: float = 6e-5

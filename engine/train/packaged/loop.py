@@ -29,6 +29,8 @@ from engine.train.packaged.base_weights import efficientnet_lite0, load_minilm, 
 from engine.train.packaged.config import TrainingConfig
 from engine.types import Progress, ProgressSink, no_progress
 
+HEAD_TEXTS = 3  # wordings an image in the heads' warm start
+
 
 class Trainer:
     """Holds what one run needs; :meth:`run` leaves ``last.pt``, ``best.pt`` and ``report.json`` in ``folder``."""
@@ -188,21 +190,28 @@ class Trainer:
         ]
 
     def _train_heads(self) -> None:
-        """Warm start: the two heads alone on features of the frozen towers, one text an image."""
+        """Warm start: the two heads alone on features of the frozen towers, texts drawn anew at each step.
+
+        Dropout on the features and few steps: heads that know their training images by heart are a bad start.
+        """
         if not self.config.head_steps:
             return
         images = torch.cat([self._image_features(self.model, p, head=False) for p in torch.split(self.pixels, 64)])
-        texts = [image.captions[0] for image in self.train]
+        pools = [texts_of(image)[:HEAD_TEXTS] for image in self.train]
+        texts = [text for pool in pools for text in pool]
         features = self._text_features(texts)
         groups = torch.tensor([self.group_of[t] for t in texts])
+        counts = torch.tensor([len(pool) for pool in pools])
+        starts = counts.cumsum(0) - counts
         heads = nn.ModuleList([self.model.image_head, self.model.text_head])
         optimizer = torch.optim.AdamW([*heads.parameters(), self.model.log_scale], lr=1e-3, weight_decay=0.02)
         for step in range(self.config.head_steps):
-            rows = torch.randperm(len(texts), generator=self.random)[:1024]
-            image = nn.functional.normalize(self.model.image_head(images[rows]), dim=-1)
-            text = nn.functional.normalize(self.model.text_head(features[rows]), dim=-1)
+            rows = torch.randperm(len(pools), generator=self.random)[:1024]
+            chosen = starts[rows] + (torch.rand(len(rows), generator=self.random) * counts[rows]).long()
+            image = nn.functional.normalize(self.model.image_head(nn.functional.dropout(images[rows], 0.3)), dim=-1)
+            text = nn.functional.normalize(self.model.text_head(nn.functional.dropout(features[chosen], 0.3)), dim=-1)
             logits = self.model.log_scale.exp() * image @ text.T
-            loss = multi_positive_contrastive(logits, same_group(groups[rows], groups[rows]).to(logits.device))
+            loss = multi_positive_contrastive(logits, same_group(groups[chosen], groups[chosen]).to(logits.device))
             optimizer.zero_grad()
             self.fabric.backward(loss)
             optimizer.step()
