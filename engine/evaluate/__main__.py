@@ -16,7 +16,7 @@ from engine.evaluate.mosaic_search import evaluate_mosaic
 from engine.index.folder import IndexFolder
 from engine.models.registry import load_model
 from engine.search.pipeline import Searcher
-from engine.segment.relevance import RelevanceSegmenter
+from engine.search.segmenters import make_segmenter
 from engine.text.local import LocalKeywordExtractor
 from engine.types import Progress
 
@@ -45,9 +45,8 @@ def _print_progress(progress: Progress, /) -> None:
 
 def run(args: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     model = load_model(args.model, args.device)
-    segmenter = RelevanceSegmenter(model) if args.refine else None
-    searcher = Searcher(model, LocalKeywordExtractor(), segmenter, IndexFolder(work / "cache"))
     name = SegmenterName.RELEVANCE if args.refine else SegmenterName.NONE
+    searcher = Searcher(model, LocalKeywordExtractor(), make_segmenter(name, model), IndexFolder(work / "cache"))
     options = SearchOptions(refine=args.refine, segmenter=name)
     if args.command == "mosaic":
         options = options.model_copy(update={"overlap": args.overlap or 0.0})

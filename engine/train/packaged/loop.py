@@ -133,7 +133,7 @@ class Trainer:
         captions = [c for image in self.val for c in image.captions]
         owner = np.repeat(np.arange(len(self.val)), [len(i.captions) for i in self.val])
         distinct = {c: i for i, c in enumerate(dict.fromkeys(captions))}
-        texts = self._text_embeddings(model, list(distinct))[[distinct[c] for c in captions]]
+        texts = self._text_features(model, list(distinct), head=True)[[distinct[c] for c in captions]]
         images = torch.cat([self._image_features(model, part, head=True) for part in torch.split(self.val_pixels, 64)])
         return evaluate_embeddings(images.cpu().numpy(), texts.cpu().numpy(), owner, "packaged", "val")
 
@@ -199,7 +199,7 @@ class Trainer:
         images = torch.cat([self._image_features(self.model, p, head=False) for p in torch.split(self.pixels, 64)])
         pools = [texts_of(image)[:HEAD_TEXTS] for image in self.train]
         texts = [text for pool in pools for text in pool]
-        features = self._text_features(texts)
+        features = self._text_features(self.model, texts, head=False)
         groups = torch.tensor([self.group_of[t] for t in texts])
         counts = torch.tensor([len(pool) for pool in pools])
         starts = counts.cumsum(0) - counts
@@ -226,18 +226,11 @@ class Trainer:
         return model.embed_images(images) if head else model.image_tower(images).mean((2, 3))
 
     @torch.no_grad()
-    def _text_features(self, texts: list[str]) -> Tensor:
-        self.model.eval()
-        parts = [tokenize(self.tokenizer, texts[i : i + 256]) for i in range(0, len(texts), 256)]
-        device = self.fabric.device
-        return torch.cat([self.model.text_tower(ids.to(device), mask.to(device)) for ids, mask in parts])
-
-    @torch.no_grad()
-    def _text_embeddings(self, model: DualEncoder, texts: list[str]) -> Tensor:
+    def _text_features(self, model: DualEncoder, texts: list[str], head: bool) -> Tensor:
         model.eval()
         parts = [tokenize(self.tokenizer, texts[i : i + 256]) for i in range(0, len(texts), 256)]
-        device = self.fabric.device
-        return torch.cat([model.embed_texts(ids.to(device), mask.to(device)) for ids, mask in parts])
+        embed, device = model.embed_texts if head else model.text_tower, self.fabric.device
+        return torch.cat([embed(ids.to(device), mask.to(device)) for ids, mask in parts])
 
     def _save(self, name: str, model: DualEncoder) -> None:
         state = {k: v.cpu().contiguous() for k, v in model.state_dict().items()}

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from engine.errors import OutputError, UsageError
 from engine.train.memory import keep_freed_memory
 from engine.train.packaged.config import TrainingConfig
+from engine.train.packaged.export import export
 from engine.train.packaged.loop import Trainer
 from engine.types import ProgressSink, no_progress
 
@@ -36,8 +37,6 @@ def train_packaged(
     keep_freed_memory()
     trainer = Trainer(config, data, out, Fabric(devices=1), progress, start)
     trainer.run()
-    from engine.train.packaged.export import export
-
     return export(out / "best.pt", out / "rsicd-mini.safetensors")
 
 
