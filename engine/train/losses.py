@@ -18,8 +18,35 @@ def multi_positive_contrastive(logits: Tensor, positives: Tensor) -> Tensor:
     """
     targets = positives.to(logits)
     rows = -(targets / targets.sum(1, keepdim=True) * logits.log_softmax(1)).sum(1).mean()
-    columns = -(targets / targets.sum(0, keepdim=True) * logits.log_softmax(0)).sum(0).mean()
-    return 0.5 * (rows + columns)
+    return 0.5 * (rows + text_to_image_contrastive(logits, positives))
+
+
+def text_to_image_contrastive(logits: Tensor, positives: Tensor) -> Tensor:
+    """The columns' half of :func:`multi_positive_contrastive`: each text looks for its images.
+
+    Args:
+        logits: scaled similarities ``(B, T)``, rows images, columns texts.
+        positives: bool ``(B, T)``; each column has at least one True.
+
+    Returns:
+        Mean cross entropy in nats.
+    """
+    targets = positives.to(logits)
+    return -(targets / targets.sum(0, keepdim=True) * logits.log_softmax(0)).sum(0).mean()
+
+
+def multiple_instance_contrastive(logits: Tensor, positives: Tensor) -> Tensor:
+    """Each text wants some of its candidates to answer, no matter which (MIL-NCE: Miech et al., arXiv 1912.06430).
+
+    Args:
+        logits: scaled similarities ``(P, T)``, rows patches, columns texts.
+        positives: bool ``(P, T)``: the patch shows an image that the text is about; each column has at least one True.
+
+    Returns:
+        Mean over the texts of -log(share of the softmax over all patches that falls on the positive ones), in nats.
+    """
+    answered = logits.masked_fill(~positives, float("-inf")).logsumexp(0)
+    return (logits.logsumexp(0) - answered).mean()
 
 
 def same_group(a: Tensor, b: Tensor) -> Tensor:

@@ -13,19 +13,27 @@ INITIAL_LOGIT_SCALE = 20.0
 
 
 class DualEncoder(nn.Module):
-    """Image and text towers with linear heads to width E; all outputs are L2-normalised."""
+    """Image and text towers with linear heads to width E; all outputs are L2-normalised.
 
-    def __init__(self, text: TextTowerConfig, embed_dim: int = 512) -> None:
+    ``feature_dropout`` acts on pooled image features, in training only.
+    """
+
+    def __init__(self, text: TextTowerConfig, embed_dim: int = 512, feature_dropout: float = 0.0) -> None:
         super().__init__()
         self.image_tower = ImageTower()
         self.text_tower = TextTower(text)
+        self.feature_dropout = nn.Dropout(feature_dropout)
         self.image_head = nn.Linear(FEATURES, embed_dim)
         self.text_head = nn.Linear(text.width, embed_dim)
         self.log_scale = nn.Parameter(torch.tensor(INITIAL_LOGIT_SCALE).log())
 
     def embed_images(self, images: Tensor) -> Tensor:
         """Normalised pixels ``(B, 3, H, W)`` to ``(B, E)``."""
-        return normalize(self.image_head(self.image_tower(images).mean((2, 3))), dim=-1)
+        return normalize(self.image_head(self.feature_dropout(self.image_tower(images).mean((2, 3)))), dim=-1)
+
+    def embed_tokens(self, images: Tensor) -> Tensor:
+        """Normalised pixels ``(B, 3, H, W)`` to ``(B, h, w, E)``, each token by itself."""
+        return normalize(self.image_head(self.image_tower(images).permute(0, 2, 3, 1)), dim=-1)
 
     def embed_patches(self, images: Tensor) -> Tensor:
         """Normalised pixels ``(B, 3, H, W)`` to ``(B, h, w, E)``.

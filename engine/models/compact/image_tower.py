@@ -16,6 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 PIXEL_MEAN = 127.0
 PIXEL_SCALE = 128.0
 FEATURES = 1280
+STRIDE = 32  # input pixels a token
 BATCH_NORM_EPS = 1e-3
 
 

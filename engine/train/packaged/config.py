@@ -15,9 +15,9 @@ class TrainingConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int = 0
-    epochs: int = Field(10, ge=1)
-    horizon_epochs: int = Field(12, ge=1)
-    cool_down_epochs: int = Field(2, ge=0)
+    epochs: int = Field(13, ge=1)
+    horizon_epochs: int = Field(13, ge=1)
+    cool_down_epochs: int = Field(1, ge=0)
     batch_images: int = Field(128, ge=2)
     captions_per_image: int = Field(2, ge=1)
     image_size: int = Field(160, ge=64, multiple_of=32)
@@ -32,9 +32,14 @@ class TrainingConfig(BaseModel):
     weight_decay: float = 0.02
     warm_up_fraction: float = 0.05
     gradient_clip: float = 2.0
-    ema_decay: float = Field(0.99, ge=0.0, lt=1.0)
+    ema_decay: float = Field(0.995, ge=0.0, lt=1.0)
     head_steps: int = Field(300, ge=0, description="steps of the heads alone on frozen features before fine-tuning")
     smallest_crop: float = Field(0.5, gt=0.0, le=1.0)
-    jitter: float = Field(0.15, ge=0.0)
+    jitter: float = Field(0.2, ge=0.0)
+    feature_dropout: float = Field(0.1, ge=0.0, lt=1.0, description="on the pooled image features")
+    mosaic_size: int = Field(192, ge=96, multiple_of=32, description="side of the canvases of four images")
+    noun_weight: float = Field(0.3, ge=0.0, description="of the loss of nouns looking for images; 0: left out")
+    dense_weight: float = Field(0.3, ge=0.0, description="of each of the two losses on mosaics; 0: left out")
+    dense_scale: float = Field(14.0, gt=0.0, description="of the similarities of patches and texts (1 / temperature)")
     limit_images: int | None = Field(None, ge=8, description="train on the first images only (for trials and tests)")
     max_steps: int | None = Field(None, ge=1, description="stop early (for trials and tests)")

@@ -20,13 +20,21 @@ from engine.datasets.rsicd import CaptionedImage, load_pixels, read_split
 from engine.errors import UsageError
 from engine.evaluate.retrieval import RetrievalReport, evaluate_embeddings
 from engine.models.compact.dual_encoder import DualEncoder
-from engine.models.compact.image_tower import normalise_pixels
+from engine.models.compact.image_tower import STRIDE, normalise_pixels
 from engine.models.compact.text_tower import TextTowerConfig
 from engine.models.compact.tokenizer import build_tokenizer, prune_vocabulary, tokenize
-from engine.train.losses import multi_positive_contrastive, same_group
+from engine.text.local import LocalKeywordExtractor
+from engine.train.losses import (
+    multi_positive_contrastive,
+    multiple_instance_contrastive,
+    same_group,
+    text_to_image_contrastive,
+)
 from engine.train.packaged.augment import augment
 from engine.train.packaged.base_weights import efficientnet_lite0, load_minilm, minilm_vocabulary
 from engine.train.packaged.config import TrainingConfig
+from engine.train.packaged.mosaic import PARTS, mosaics
+from engine.train.packaged.nouns import NounTargets
 from engine.types import Progress, ProgressSink, no_progress
 
 HEAD_TEXTS = 3  # wordings an image in the heads' warm start
@@ -55,9 +63,10 @@ class Trainer:
         self.group_of = {t: i for i, t in enumerate(dict.fromkeys(texts))}
         vocabulary = prune_vocabulary(minilm_vocabulary(), self.group_of, config.vocabulary)
         self.vocabulary = vocabulary
+        self.nouns = NounTargets(self.train, LocalKeywordExtractor())
         text_config = TextTowerConfig(len(vocabulary))
         self.tokenizer: Tokenizer = build_tokenizer(vocabulary, text_config.positions)
-        model = DualEncoder(text_config, config.embed_dim)
+        model = DualEncoder(text_config, config.embed_dim, config.feature_dropout)
         model.image_tower.load_state_dict(efficientnet_lite0())
         load_minilm(model.text_tower, vocabulary)
         self.warm = start is not None
@@ -81,7 +90,7 @@ class Trainer:
         optimizer = torch.optim.AdamW(self._parameter_groups(), weight_decay=self.config.weight_decay)
         peaks = [g["lr"] for g in optimizer.param_groups]
         model, optimizer = self.fabric.setup(self.model, optimizer, _reapply_compile=False)
-        for method in ("embed_images", "embed_texts"):
+        for method in ("embed_images", "embed_texts", "embed_tokens"):
             model.mark_forward_method(method)
         average = deepcopy(self.model)
         average.requires_grad_(False)
@@ -139,19 +148,60 @@ class Trainer:
 
     def _loss(self, model: Any, rows: Tensor) -> Tensor:
         config, device = self.config, self.fabric.device
-        images = augment(self.pixels[rows], config.image_size, config.smallest_crop, config.jitter, self.random)
-        images = normalise_pixels(images).to(device, memory_format=torch.channels_last)
-        texts, owners = self._sample_texts(rows)
+        pixels = augment(self.pixels[rows], config.image_size, config.smallest_crop, config.jitter, self.random)
+        images = normalise_pixels(pixels).to(device, memory_format=torch.channels_last)
+        captions, owners = self._sample_texts(rows)
+        nouns, shown = self.nouns.sample(rows, self.random)
         image_embeddings = model.embed_images(images)
-        # Texts of like length share a call: padding would otherwise cost more than the words.
+        embeddings = self._embed_texts(model, captions + nouns)
+        caption_embeddings, noun_embeddings = embeddings[: len(captions)], embeddings[len(captions) :]
+        positives = self._positives(captions, owners, len(rows)).to(device)
+        scale = self.model.log_scale.exp().clamp(max=100.0)
+        loss = multi_positive_contrastive(scale * image_embeddings @ caption_embeddings.T, positives)
+        if config.noun_weight and nouns:
+            logits = scale * image_embeddings @ noun_embeddings.T
+            loss = loss + config.noun_weight * text_to_image_contrastive(logits, shown.to(device))
+        if config.dense_weight and len(rows) >= PARTS:
+            dense = self._dense_loss(model, pixels, caption_embeddings, positives, noun_embeddings, shown.to(device))
+            loss = loss + config.dense_weight * dense
+        return loss
+
+    def _dense_loss(
+        self, model: Any, pixels: Tensor, captions: Tensor, own: Tensor, nouns: Tensor, shown: Tensor
+    ) -> Tensor:
+        """Tokens of mosaics against the texts of the images that they show.
+
+        Args:
+            pixels: augmented images ``(B, 3, S, S)``.
+            captions, nouns: embeddings ``(T, E)`` and ``(M, E)``.
+            own, shown: bool ``(B, T)`` and ``(B, M)``, whose they are.
+        """
+        canvas, owners = mosaics(pixels, self.config.mosaic_size, STRIDE, self.random)
+        device = self.fabric.device
+        tokens = model.embed_tokens(normalise_pixels(canvas).to(device, memory_format=torch.channels_last))
+        tokens, owners = tokens.flatten(0, 2), owners.flatten().to(device)  # (P, E), (P,)
+        scale = self.config.dense_scale
+        targets = own[owners].to(tokens)
+        log_share = (scale * tokens @ captions.T).log_softmax(1)
+        loss = -(targets / targets.sum(1, keepdim=True) * log_share).sum(1).mean()
+        on_canvas = shown[owners]
+        answerable = on_canvas.any(0)
+        if bool(answerable.any()):
+            logits = scale * tokens @ nouns[answerable].T
+            loss = loss + multiple_instance_contrastive(logits, on_canvas[:, answerable])
+        return loss
+
+    def _embed_texts(self, model: Any, texts: list[str]) -> Tensor:
+        """Embeddings ``(T, E)``; texts of like length share a call, else padding would cost more than the words."""
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        texts, owners = [texts[i] for i in order], owners[order]
-        size = -(-len(texts) // config.text_buckets)
-        parts = [tokenize(self.tokenizer, texts[i : i + size]) for i in range(0, len(texts), size)]
-        text_embeddings = torch.cat([model.embed_texts(ids.to(device), mask.to(device)) for ids, mask in parts])
-        positives = self._positives(texts, owners, len(rows)).to(device)
-        logits = self.model.log_scale.exp().clamp(max=100.0) * image_embeddings @ text_embeddings.T
-        return multi_positive_contrastive(logits, positives)
+        size = -(-len(texts) // self.config.text_buckets)
+        parts = []
+        for start in range(0, len(texts), size):
+            ids, mask = tokenize(self.tokenizer, [texts[i] for i in order[start : start + size]])
+            parts.append(model.embed_texts(ids.to(self.fabric.device), mask.to(self.fabric.device)))
+        back = torch.empty(len(order), dtype=torch.int64)
+        back[torch.tensor(order)] = torch.arange(len(order))
+        return torch.cat(parts)[back.to(self.fabric.device)]
 
     def _sample_texts(self, rows: Tensor) -> tuple[list[str], Tensor]:
         texts: list[str] = []
