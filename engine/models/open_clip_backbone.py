@@ -149,21 +149,14 @@ def load_open_clip(
         UsageError: open_clip does not know the architecture.
         ModelError: the file cannot be read or does not fit.
     """
-    config = _config(architecture)
-    net = _build(config)
-    state = read_state_dict(file)
-    if not hasattr(net, "positional_embedding") and "positional_embedding" in state:
-        state = convert_to_custom_text_state_dict(state)
-    for scalar in ("logit_scale", "logit_bias"):  # stored as a number or as a vector of one, by version
-        own = getattr(net, scalar, None)
-        if own is not None and scalar in state:
-            state[scalar] = state[scalar].reshape(own.shape)
-    load_strictly(net, state, file, ignored_keys)
-    size = _square(config["vision_cfg"].get("image_size", 224), architecture)
-    identity = ModelIdentity(model_id, architecture, weights, f"bicubic {size}px mean {mean} std {std}")
+    config = architecture_config(architecture)
+    net = build_net(config)
+    load_weights(net, file, ignored_keys)
+    size = image_side(config, architecture)
+    identity = ModelIdentity(model_id, architecture, weights, describe_preprocessing(size, mean, std))
     return OpenClipModel(
         net,
-        _tokenizer(architecture),
+        load_tokenizer(architecture),
         identity,
         image_size=size,
         embed_dim=int(config["embed_dim"]),
@@ -173,7 +166,38 @@ def load_open_clip(
     )
 
 
-def _config(architecture: str) -> dict[str, Any]:
+def load_weights(net: nn.Module, file: Path, ignored_keys: Collection[str] = ()) -> None:
+    """Loads the weights of a file into a model of :func:`build_net`, strictly.
+
+    Args:
+        net: the model.
+        file: safetensors or a PyTorch state dict.
+        ignored_keys: surplus keys of the file that are no error.
+
+    Raises:
+        ModelError: the file cannot be read or does not fit.
+    """
+    state = read_state_dict(file)
+    if not hasattr(net, "positional_embedding") and "positional_embedding" in state:
+        state = convert_to_custom_text_state_dict(state)
+    for scalar in ("logit_scale", "logit_bias"):  # stored as a number or as a vector of one, by version
+        own = getattr(net, scalar, None)
+        if own is not None and scalar in state:
+            state[scalar] = state[scalar].reshape(own.shape)
+    load_strictly(net, state, file, ignored_keys)
+
+
+def describe_preprocessing(size: int, mean: Channels, std: Channels) -> str:
+    """How :class:`OpenClipModel` prepares tiles, for :class:`ModelIdentity`."""
+    return f"bicubic {size}px mean {mean} std {std}"
+
+
+def architecture_config(architecture: str) -> dict[str, Any]:
+    """open_clip's own description of an architecture.
+
+    Raises:
+        UsageError: open_clip does not know it; the message lists close ones.
+    """
     known = open_clip.list_models()
     if architecture not in known:
         close = ", ".join(difflib.get_close_matches(architecture, known, n=3, cutoff=0.4)) or ", ".join(known[:3])
@@ -186,8 +210,8 @@ def _config(architecture: str) -> dict[str, Any]:
     return config
 
 
-def _build(config: dict[str, Any]) -> nn.Module:
-    """The model with random weights.
+def build_net(config: dict[str, Any]) -> nn.Module:
+    """The model of a configuration of :func:`architecture_config`, with random weights.
 
     Not ``open_clip.create_model``: without weights to load it warns, on the root logger, that they are random.
     """
@@ -202,7 +226,12 @@ def _build(config: dict[str, Any]) -> nn.Module:
     return net
 
 
-def _tokenizer(architecture: str) -> Any:
+def load_tokenizer(architecture: str) -> Any:
+    """open_clip's tokenizer of an architecture: texts to token ids ``(B, L)`` int64, padded to the context length.
+
+    Raises:
+        ModelError: it is not on this machine and cannot be fetched.
+    """
     try:
         return open_clip.get_tokenizer(architecture)
     except OSError as error:  # tokenizers that open_clip does not carry come from the hub
@@ -213,7 +242,13 @@ def _tokenizer(architecture: str) -> Any:
         ) from error
 
 
-def _square(size: int | Sequence[int], architecture: str) -> int:
+def image_side(config: dict[str, Any], architecture: str) -> int:
+    """Side of the square input of a configuration of :func:`architecture_config`, pixels.
+
+    Raises:
+        ModelError: it is no square.
+    """
+    size: int | Sequence[int] = config["vision_cfg"].get("image_size", 224)
     sides = {size} if isinstance(size, int) else set(size)
     if len(sides) != 1:
         raise ModelError(f"{architecture} takes images of {size}; tiles are square.", "Choose another architecture.")
