@@ -62,8 +62,7 @@ def evaluate_mosaic(
     precision = {}
     for done, (scene, words) in enumerate(SCENE_NAMES.items()):
         progress(Progress("scenes", done, len(SCENE_NAMES), words))
-        hits = searcher.search(words, [mosaic.raster], options.model_copy(update={"top": 10})).hits
-        precision[scene] = float(np.mean([_is_scene(mosaic, hit, scene) for hit in hits[:10]]))
+        precision[scene] = scene_precision(searcher, mosaic, words, scene, options)
     rng = np.random.default_rng(seed)
     chosen = rng.choice(len(mosaic.images), captions, replace=False)
     fast = options.model_copy(update={"top": max(PLACES), "refine": 0})
@@ -75,6 +74,12 @@ def evaluate_mosaic(
         ranks.append(_rank_of(mosaic, image, searcher.search(caption, [mosaic.raster], fast).hits))
     found = {k: float(np.mean([rank is not None and rank <= k for rank in ranks])) for k in PLACES}
     return MosaicReport(len(mosaic.images), options.overlap, options.refined, precision, captions, found)
+
+
+def scene_precision(searcher: Searcher, mosaic: Mosaic, words: str, scene: str, options: SearchOptions) -> float:
+    """Share of the first ten hits for ``words`` that lie on an image of the scene."""
+    hits = searcher.search(words, [mosaic.raster], options.model_copy(update={"top": 10})).hits
+    return float(np.mean([_is_scene(mosaic, hit, scene) for hit in hits]))
 
 
 def _cell(mosaic: Mosaic, hit: Hit) -> CaptionedImage | None:
