@@ -8,11 +8,13 @@ from engine.text.phrases import NounPhrase
 from engine.text.tokens import Token, TokenKind
 from engine.text.words import Lexicon, WordClass
 
+_BELONGING = frozenset({"of", "'s", "’s"})
 _COORDINATORS = frozenset({"or", "nor"})
 _CONTRAST = frozenset({"but", "with", "while", "whereas", "although", "though", "and"})
 _PLACES = frozenset(
     {"in", "on", "at", "near", "beside", "around", "next", "along", "between", "behind", "inside", "outside"}
 )
+_ANYTHING = frozenset({"one", "thing", "things", "else"})
 _AUXILIARIES = frozenset({"is", "are", "was", "were", "can", "could", "should", "may", "has", "have"})
 _BARE = frozenset({WordClass.ADJECTIVE, WordClass.CLASSIFIER, WordClass.NOUN, WordClass.UNKNOWN,
                    WordClass.NOUN_OR_ADJECTIVE, WordClass.NOUN_OR_VERB})  # fmt: skip
@@ -77,7 +79,7 @@ class _Scope:
         word = self._words[i]
         if word == "and":
             return self._bare(i + 1)
-        return word == "of" or word in _COORDINATORS or (self._tokens[i].text == "," and self._list_goes_on(i))
+        return word in _BELONGING or word in _COORDINATORS or (self._tokens[i].text == "," and self._list_goes_on(i))
 
     def _phrase(self, i: int) -> int:
         """Past the first noun phrase at or after ``i``; only as far as a mark, a contrast or another negation allow."""
@@ -89,10 +91,17 @@ class _Scope:
             at_start = i == start
             if self._tokens[i].kind is not TokenKind.WORD or (self._negator(i) and not at_start):
                 break
-            if self._words[i] in _CONTRAST and not at_start:
+            if not at_start and (self._words[i] in _CONTRAST or self._ends_description(i)):
                 break
             i += 1
         return i
+
+    def _ends_description(self, i: int) -> bool:
+        """Whether the word at ``i`` leads on from what only says how something is not: "not big is", "no one on"."""
+        if self._words[i] not in _AUXILIARIES | _PLACES:
+            return False
+        before = self._words[i - 1]
+        return before in _ANYTHING or self._lexicon.classify(before) is WordClass.ADJECTIVE
 
     def _bare(self, i: int) -> bool:
         """Whether the word at ``i`` goes on with a list: "no trees and cars", but not "no trees and a pond"."""

@@ -11,7 +11,16 @@ from engine.text.words import Lexicon, WordClass
 _NOUN_LIKE = frozenset({WordClass.NOUN, WordClass.UNKNOWN, WordClass.NOUN_OR_ADJECTIVE, WordClass.NOUN_OR_VERB})
 _BEFORE_NOUN = _NOUN_LIKE | {WordClass.ADJECTIVE, WordClass.CLASSIFIER}
 _COPULAS = frozenset({"is", "are", "was", "were", "be", "in"})  # "is green", "painted in green"
-_BEFORE_VERB = frozenset({"to", "that", "which", "who", "they", "it", "can", "will"})
+_BEFORE_VERB = frozenset({"to", "that", "which", "who", "they", "it", "can", "will", "not", "never", "cannot"})
+_PLAY = frozenset({"play", "plays", "playing", "played"})
+_JOINS = frozenset({"and", "or", ","})
+_ARTICLES = frozenset({"a", "an", "the"})
+_DETERMINERS = _ARTICLES | {"this", "these", "those"}
+_COMPARISONS = frozenset({"like", "as"})
+_ON_THE_GROUND = ("on", "the", "ground")  # where everything is
+# Scenes of their own ("a center with shops"), unless they say where something is ("in the center of").
+_CENTERS = frozenset({"center", "centre"})
+_BEFORE_PLACE = frozenset({"the", "its", "in", "at"})
 _LIST_LENGTH = 3  # so many known things in a row are a list, whichever of them may stand before a noun
 
 
@@ -44,7 +53,12 @@ def noun_phrases(text: str, tokens: Sequence[Token], lexicon: Lexicon) -> list[N
     run: list[_Unit] = []
 
     def close() -> None:
-        found.extend(_phrase(text, tokens, part, lexicon) for part in _split(run, words, lexicon))
+        for part in _split(run, words, lexicon):
+            first, last = part[0].first, part[-1].last
+            weak = _is_weak(part, tokens, words, lexicon) or (
+                _is_compared(words, first, lexicon) and any(not phrase.weak for phrase in found)
+            )
+            found.append(NounPhrase(first, last, text[tokens[first].start : tokens[last].end], weak))
         run.clear()
 
     i = 0
@@ -69,17 +83,21 @@ def noun_phrases(text: str, tokens: Sequence[Token], lexicon: Lexicon) -> list[N
 def _acts_as_noun(words: Sequence[str], i: int, after_noun: bool, lexicon: Lexicon) -> bool:
     word = words[i]
     before = words[i - 1] if i else ""
-    after = words[i + 1] if i + 1 < len(words) else ""
+    after, second = (words[j] if j < len(words) else "" for j in (i + 1, i + 2))
+    if after == "shaped" and second not in _COMPARISONS:  # "a fan shaped square"
+        return False
     match lexicon.classify(word):
         case WordClass.NOUN | WordClass.UNKNOWN:
             return True
         case WordClass.CLASSIFIER:
-            return bool(after) and lexicon.classify(after) in _NOUN_LIKE
+            if after and lexicon.classify(after) in _NOUN_LIKE:
+                return True
+            return words[_before_look(words, i, lexicon)] in _DETERMINERS  # "in a dense residential", for its area
         case WordClass.NOUN_OR_ADJECTIVE:
             return before not in _COPULAS and not (after and lexicon.classify(after) in _BEFORE_NOUN)
         case WordClass.NOUN_OR_VERB:
             if after_noun:  # a verb agrees with the noun before it: "cars park", "a road crosses"
-                return lexicon.is_plural(before) == word.endswith("s")
+                return lexicon.is_plural(before) == word.endswith("s") and after not in _DETERMINERS
             return before not in _BEFORE_VERB
         case _:
             return False
@@ -95,8 +113,7 @@ def _split(run: Sequence[_Unit], words: Sequence[str], lexicon: Lexicon) -> list
     split: list[list[_Unit]] = []
     for part in parts:
         split.extend([[unit] for unit in part] if _is_list(part, words, lexicon) else [part])
-    trimmed = (_without_weak_start(part, words, lexicon) for part in split if part)
-    return list(trimmed)
+    return [_trimmed(part, words, lexicon) for part in split if part]
 
 
 def _is_list(part: Sequence[_Unit], words: Sequence[str], lexicon: Lexicon) -> bool:
@@ -108,14 +125,45 @@ def _is_list(part: Sequence[_Unit], words: Sequence[str], lexicon: Lexicon) -> b
     )
 
 
-def _without_weak_start(part: list[_Unit], words: Sequence[str], lexicon: Lexicon) -> list[_Unit]:
-    start = 0
-    while start < len(part) - 1 and not part[start].compound and lexicon.is_weak(words[part[start].last]):
+def _trimmed(part: Sequence[_Unit], words: Sequence[str], lexicon: Lexicon) -> Sequence[_Unit]:
+    """Without weak nouns in front and qualities at the end; one noun at least is left."""
+    start, stop = 0, len(part)
+    while stop > 1 and not part[stop - 1].compound and lexicon.is_quality(words[part[stop - 1].last]):
+        stop -= 1
+    while start < stop - 1 and not part[start].compound and lexicon.is_weak(words[part[start].last]):
         start += 1
-    return part[start:]
+    return part[start:stop]
 
 
-def _phrase(text: str, tokens: Sequence[Token], part: Sequence[_Unit], lexicon: Lexicon) -> NounPhrase:
+def _is_weak(part: Sequence[_Unit], tokens: Sequence[Token], words: Sequence[str], lexicon: Lexicon) -> bool:
+    """Whether the phrase, where it stands, names nothing that could be outlined."""
     first, last = part[0].first, part[-1].last
-    weak = len(part) == 1 and not part[0].compound and lexicon.is_weak(tokens[last].text)
-    return NounPhrase(first, last, text[tokens[first].start : tokens[last].end], weak)
+    if all(lexicon.is_game(word) for word in words[first : last + 1]):
+        before = first - 1
+        while before > 0 and (tokens[before].text in _JOINS or lexicon.is_game(words[before])):
+            before -= 1
+        return before >= 0 and words[before] in _PLAY
+    if len(part) > 1 or part[0].compound:
+        return False
+    if tuple(words[max(0, last - 2) : last + 1]) == _ON_THE_GROUND:
+        return True
+    if words[last] in _CENTERS:
+        after = words[last + 1] if last + 1 < len(words) else ""
+        return after == "of" or (first > 0 and words[first - 1] in _BEFORE_PLACE)
+    return lexicon.is_weak(words[last])
+
+
+def _is_compared(words: Sequence[str], first: int, lexicon: Lexicon) -> bool:
+    """Whether the phrase from ``first`` on is what something only looks like ("is like a pot")."""
+    before = _before_look(words, first, lexicon)
+    if before > 0 and words[before] in _ARTICLES:
+        before -= 1
+    return words[before] == "like"
+
+
+def _before_look(words: Sequence[str], i: int, lexicon: Lexicon) -> int:
+    """The place of the word before ``i`` and the adjectives and numbers that lead to it, 0 at the beginning."""
+    before = i - 1
+    while before > 0 and lexicon.classify(words[before]) in (WordClass.ADJECTIVE, WordClass.NUMBER):
+        before -= 1
+    return max(0, before)

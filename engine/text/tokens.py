@@ -12,7 +12,7 @@ _TOKEN = re.compile(
     rf"""
       (?P<minus>(?<![^\s(\[,;])[-−–](?=[^\W\d]|[{_QUOTES}]))   # before a word or quotation, and after a gap
     | [{_QUOTES}](?P<quote>[^{_QUOTES}]*\w[^{_QUOTES}]*)[{_QUOTES}]
-    | (?P<word>[^\W]+(?:['’-][^\W]+)*)
+    | (?P<word>(?<=\w)['’]s\b | [^\W]+(?:-[^\W]+|['’](?!s\b)[^\W]+)*)   # the 's of a possessive by itself
     | (?P<mark>[^\w\s])
     """,
     re.VERBOSE,

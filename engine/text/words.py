@@ -23,7 +23,7 @@ _IRREGULAR = {
 }  # fmt: skip
 _SIBILANT_PLURALS = ("sses", "shes", "ches", "xes", "zes")
 _SINGULAR_ENDINGS = ("ss", "us", "is")
-_PARTICIPLE_ENDINGS = ("ed", "ing", "-like", "-free", "-style", "-sized", "-colored", "-coloured")
+_PARTICIPLE_ENDINGS = ("ed", "ing", "like", "-free", "-style", "-sized", "-colored", "-coloured")
 _SHORTEST_PARTICIPLE = 5  # "bed", "ring" and "wing" are nouns
 _REMEMBERED_WORDS = 1 << 16
 
@@ -68,7 +68,9 @@ class Lexicon:
 
     def __init__(self, lists: Mapping[str, frozenset[str]]) -> None:
         self._nouns = lists["nouns"]
-        self._weak = lists["weak_nouns"]
+        self._qualities = lists["qualities"]
+        self._weak = lists["weak_nouns"] | self._qualities
+        self._games = lists["games"]
         self._modifiers = lists["modifiers"]
         self.compounds = PhraseTable(lists["compounds"], plural_heads=True)
         self.negators = PhraseTable(lists["negators"])
@@ -78,6 +80,7 @@ class Lexicon:
         for name, word_class in (
             ("nouns", WordClass.NOUN),
             ("weak_nouns", WordClass.NOUN),
+            ("qualities", WordClass.NOUN),
             ("adjectives", WordClass.ADJECTIVE),
             ("classifiers", WordClass.CLASSIFIER),
             ("verbs", WordClass.VERB),
@@ -101,6 +104,8 @@ class Lexicon:
         if len(word) == 1 and word.isascii():
             return WordClass.FUNCTION
         of_singular = self._class.get(singular(word))
+        if of_singular is WordClass.FUNCTION:
+            return WordClass.FUNCTION
         if of_singular in (WordClass.NOUN, WordClass.NOUN_OR_ADJECTIVE, WordClass.NOUN_OR_VERB):
             return WordClass.NOUN if of_singular is WordClass.NOUN_OR_ADJECTIVE else of_singular
         if "-" in word and self._class.get(word.rsplit("-", 1)[1]) is WordClass.ADJECTIVE:
@@ -118,6 +123,14 @@ class Lexicon:
     def is_weak(self, word: str) -> bool:
         """Whether the word, in singular or plural, names nothing that could be outlined."""
         return word in self._weak or singular(word) in self._weak
+
+    def is_quality(self, word: str) -> bool:
+        """Whether the word, in singular or plural, says how something is and so never heads a compound."""
+        return word in self._qualities or singular(word) in self._qualities
+
+    def is_game(self, word: str) -> bool:
+        """Whether the word is, or belongs to, the name of a game ("table tennis")."""
+        return word in self._games
 
     def is_modifier(self, word: str) -> bool:
         """Whether the word often stands before another noun ("river" in "river bank")."""
@@ -146,8 +159,8 @@ def singular(word: str) -> str:
 @cache
 def lexicon() -> Lexicon:
     """The lexicon that ships with the engine, read once."""
-    by_word = ("nouns", "weak_nouns", "modifiers", "adjectives", "classifiers", "verbs", "noun_or_verb",
-               "noun_or_adjective", "function_words")  # fmt: skip
+    by_word = ("nouns", "weak_nouns", "qualities", "games", "modifiers", "adjectives", "classifiers", "verbs",
+               "noun_or_verb", "noun_or_adjective", "function_words")  # fmt: skip
     by_line = ("compounds", "negators", "not_negators")
     lists = {name: frozenset(word for line in _lines(name) for word in line.split()) for name in by_word}
     lists |= {name: frozenset(_lines(name)) for name in by_line}
