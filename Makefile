@@ -1,9 +1,11 @@
-# make setup   .venv with the locked packages and .venv/bin/mpsclip      TORCH=cpu: no CUDA; PYTHON=…: which Python
+# make setup   .venv with the locked packages and .venv/bin/mpsclip      TORCH=cpu: no CUDA; PYTHON=…: which Python;
+#              PROFILE=samgeo: with the SamGeo segmenters
 # make demo    searches the drawn scene; on your own raster: make demo RASTER=path QUERY="what to look for"
 # make test    lint, types, tests
 # make lock    writes the locks anew (LOCK_OPTIONS=--upgrade: newest versions)
 PYTHON ?= python3
 TORCH ?=
+PROFILE ?= engine
 RASTER ?=
 QUERY ?=
 LOCK_OPTIONS ?=
@@ -16,7 +18,7 @@ export RASTER QUERY
 .DEFAULT_GOAL := setup
 
 setup:
-	@$(PYTHON) scripts/setup_env.py --profile engine --torch "$(TORCH)"
+	@$(PYTHON) scripts/setup_env.py --profile "$(PROFILE)" --torch "$(TORCH)"
 
 demo: setup
 	@set --; \

@@ -14,9 +14,11 @@ compile() {
 
 compile requirements/build.in --output-file requirements/build.txt "$@"
 compile pyproject.toml --output-file requirements/engine.txt "$@"
-# The engine's packages have one version in both locks, whatever the rest would like.
-compile pyproject.toml --extra train --group dev --constraint requirements/engine.txt \
-    --output-file requirements/dev.txt "$@"
+# The engine's packages have one version in all locks, whatever the rest would like.
+compile pyproject.toml --extra langsam --constraint requirements/engine.txt --overrides requirements/overrides.in \
+    --output-file requirements/samgeo.txt "$@"
+compile pyproject.toml --extra train --extra langsam --group dev --constraint requirements/samgeo.txt \
+    --overrides requirements/overrides.in --output-file requirements/dev.txt "$@"
 
 if grep -nE '://|^--|find-links|^-e ' requirements/*.txt; then
     echo "A lock names a host or a folder (lines above)." >&2

@@ -25,7 +25,8 @@ STAMP = VENV / "mpsclip-setup.json"
 INSTALLER = ROOT / "build" / "installer"
 REQUIREMENTS = ROOT / "requirements"
 OLDEST_PYTHON = (3, 11)
-PROFILES = {"engine": "engine.txt", "dev": "dev.txt"}
+# Each holds what those before it hold.
+PROFILES = {"engine": "engine.txt", "samgeo": "samgeo.txt", "dev": "dev.txt"}
 INSTALLED_GB = {"cuda": 6.5, "cpu": 2.0}
 # What only a CUDA build of PyTorch needs; in a CPU environment these are left out of the lock.
 CUDA_ONLY = re.compile(r"^(nvidia-.*|cuda-.*|triton.*)$")
@@ -42,9 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"Python {sys.version.split()[0]} is too old.",
             "Install Python 3.11 or newer and say which: make setup PYTHON=/path/to/python3.11",
         )
-    lock = REQUIREMENTS / PROFILES[options.profile]
     if is_current(options.profile, options.torch):
         return 0
+    profile = widest(options.profile)
+    lock = REQUIREMENTS / PROFILES[profile]
     torch_build = options.torch or previous_build() or choose_build()
     announce(torch_build)
     uv = installer()
@@ -60,20 +62,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # PyTorch's own index for these two alone. Their CPU files are not the lock's, so no hash of it can fit them;
         # all that they depend on comes from the lock below.
         run([*install, "--no-deps", "--torch-backend", "cpu", *pins])
-    run([*install, "--no-deps", "--require-hashes", "--requirements", requirements])
-    run([*install, "--quiet", "--no-deps", "--build-constraints", REQUIREMENTS / "build.txt", "--editable", ROOT])
-    STAMP.write_text(json.dumps(fingerprint(options.profile, torch_build), indent=1) + "\n", encoding="utf-8")
+    # What has to be built, one package on PyPI as source only and this project, is built by the locked build packages.
+    install += ["--no-deps", "--build-constraints", REQUIREMENTS / "build.txt"]
+    run([*install, "--require-hashes", "--requirements", requirements])
+    run([*install, "--quiet", "--editable", ROOT])
+    STAMP.write_text(json.dumps(fingerprint(profile, torch_build), indent=1) + "\n", encoding="utf-8")
     print(f"Ready: {executable('mpsclip').relative_to(ROOT)}", flush=True)
     return 0
 
 
 def is_current(profile: str, torch_build: str) -> bool:
-    """Whether ``.venv`` was made from the present lock; the dev environment serves as an engine environment too."""
+    """Whether ``.venv`` was made from the present lock, or from one that holds more."""
     stamp = read_stamp()
     if stamp is None or not executable("mpsclip").exists() or torch_build not in ("", stamp.get("torch")):
         return False
     build = str(stamp.get("torch"))
-    return any(stamp == fingerprint(have, build) for have in {profile, "dev"})
+    wide_enough = list(PROFILES)[list(PROFILES).index(profile) :]
+    return any(stamp == fingerprint(have, build) for have in wide_enough)
+
+
+def widest(profile: str) -> str:
+    """The profile asked for, or the one that ``.venv`` has if that holds more: an update takes nothing away."""
+    previous = (read_stamp() or {}).get("profile", profile)
+    return max((name for name in PROFILES if name in (profile, previous)), key=list(PROFILES).index)
 
 
 def fingerprint(profile: str, torch_build: str) -> dict[str, str]:
