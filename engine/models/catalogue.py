@@ -80,6 +80,8 @@ class ModelEntry(_Record):
         image_size: side of the square input, pixels.
         mean, std: normalisation per RGB channel, for values in [0, 1].
         ignored_keys: entries of the weight file that the model has no use for; any other surplus is an error.
+        default_score: how regions enter its scores, chosen by validation (a value of
+            :class:`engine.models.contract.ScoreMode`); null: as its class has it.
     """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
@@ -95,6 +97,7 @@ class ModelEntry(_Record):
     mean: Channels
     std: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
     ignored_keys: tuple[str, ...] = ()
+    default_score: Literal["global", "fused", "max_view"] | None = None
 
     @model_validator(mode="after")
     def _packaged_kind_and_source_agree(self) -> Self:
@@ -133,7 +136,8 @@ class Catalogue(_Record):
         hint = f"Did you mean {close[0]}? " if close else ""
         raise UsageError(
             f"There is no model {model_id!r}.",
-            f"{hint}Known models: {', '.join(self.ids)}; or open_clip:ARCHITECTURE:FILE for weights of your own.",
+            f"{hint}Known models: {', '.join(self.ids)}; or open_clip:ARCHITECTURE:FILE or mps_clip:FILE for weights "
+            "of your own.",
             model=model_id,
             known=self.ids,
         )

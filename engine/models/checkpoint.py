@@ -62,6 +62,22 @@ def load_strictly(net: nn.Module, state: StateDict, path: Path, ignored: Collect
         ModelError: missing or unexpected keys that ``ignored`` does not name, or other shapes.
     """
     expected = net.state_dict()
+    require_fit(expected, state, path, ignored)
+    net.load_state_dict({name: state[name] for name in expected}, strict=True)
+
+
+def require_fit(expected: StateDict, state: StateDict, path: Path, ignored: Collection[str] = ()) -> None:
+    """Refuses a state whose names or shapes are not the expected ones.
+
+    Args:
+        expected: the model's own tensors by name.
+        state: tensors by name.
+        path: where they come from, for messages.
+        ignored: surplus keys that are known and left out.
+
+    Raises:
+        ModelError: see :func:`load_strictly`.
+    """
     missing = sorted(expected.keys() - state.keys())
     unexpected = sorted(state.keys() - expected.keys() - set(ignored))
     shapes = [
@@ -80,7 +96,6 @@ def load_strictly(net: nn.Module, state: StateDict, path: Path, ignored: Collect
             unexpected=unexpected,
             shapes=shapes,
         )
-    net.load_state_dict({name: state[name] for name in expected}, strict=True)
 
 
 def _some(names: list[str], shown: int = 4) -> str:

@@ -53,6 +53,7 @@ class RetrievalModel(ABC):
     embed_dim: int
     device: torch.device
     default_mode: ScoreMode = ScoreMode.GLOBAL
+    score_modes: tuple[ScoreMode, ...] = (ScoreMode.GLOBAL, ScoreMode.FUSED)
 
     @abstractmethod
     def preprocess(self, images: UInt8Array | Tensor) -> Tensor:
@@ -88,17 +89,32 @@ class RetrievalModel(ABC):
     ) -> Tensor:
         """Scores ``(B, Q)`` of image embeddings ``(B, E)`` against text embeddings ``(Q, E)``.
 
-        ``fused``: normalise(0.5 * (global + normalised mean of the valid regions)) . text, as released with MPS-CLIP;
-        without a valid region the global score. ``regions`` is ``(B, n, E)``, ``mask`` ``(B, n)``.
+        ``fused``: normalise(0.5 * (global + normalised mean of the valid regions)) . text, as released with MPS-CLIP.
+        ``max_view``: 0.5 * (global . text) + 0.5 * the best of the perspectives' scores. Without a valid region both
+        are the global score. ``regions`` is ``(B, n, E)``, ``mask`` ``(B, n)``.
 
         Raises:
-            ValueError: for a mode the model has no weights for.
+            ValueError: for a mode that :attr:`score_modes` does not name.
         """
-        if mode is ScoreMode.GLOBAL or regions is None or mask is None:
-            return images @ texts.T
-        if mode is not ScoreMode.FUSED:
+        if mode not in self.score_modes:
             raise ValueError(f"{self.identity.model_id} has no perspective heads: mode {mode} is not available")
-        return fuse(images, region_mean(regions, mask)) @ texts.T
+        whole = images @ texts.T
+        if mode is ScoreMode.GLOBAL or regions is None or mask is None:
+            return whole
+        region_feature = region_mean(regions, mask)
+        if mode is ScoreMode.FUSED:
+            return fuse(images, region_feature) @ texts.T
+        best = (self.region_views(region_feature) @ texts.T).amax(0)  # (K, B, Q) to (B, Q)
+        has_region = mask.to(whole.device, torch.bool).any(1, keepdim=True)  # (B, 1)
+        return torch.where(has_region, 0.5 * (whole + best), whole)
+
+    def region_views(self, region_feature: Tensor) -> Tensor:
+        """Region features ``(B, E)`` to the views ``(K, B, E)`` of the model's perspective heads.
+
+        Raises:
+            ValueError: it has none.
+        """
+        raise ValueError(f"{self.identity.model_id} has no perspective heads")
 
 
 def region_mean(regions: Tensor, mask: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 LOCAL_PREFIX = "open_clip:"
+MPS_CLIP_PREFIX = "mps_clip:"
 
 
 def load_model(
@@ -26,7 +27,8 @@ def load_model(
     """Loads a model of the catalogue, fetching its weights if need be, or one from a local file.
 
     Args:
-        model: an id of the catalogue, or ``open_clip:ARCHITECTURE:FILE`` for weights of one's own.
+        model: an id of the catalogue, or for weights of one's own ``open_clip:ARCHITECTURE:FILE`` or
+            ``mps_clip:FILE[@BACKBONE]`` (:func:`engine.models.mps_clip.retrieval.load_mps_clip`).
         device: one of :data:`DEVICES`.
         progress: receives the progress of a download.
 
@@ -38,8 +40,17 @@ def load_model(
     place = resolve_device(device)
     if model.startswith(LOCAL_PREFIX):
         return _load_local(model, place)
+    if model.startswith(MPS_CLIP_PREFIX):
+        from engine.models.mps_clip.retrieval import load_mps_clip
+
+        return load_mps_clip(model, place, progress)
     entry = catalogue().get(model)
-    return _load_entry(entry, fetch_weights(entry, progress), place)
+    loaded = _load_entry(entry, fetch_weights(entry, progress), place)
+    if entry.default_score is not None:
+        from engine.models.contract import ScoreMode
+
+        loaded.default_mode = ScoreMode(entry.default_score)
+    return loaded
 
 
 def resolve_device(device: str = "auto") -> torch.device:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor
@@ -23,6 +25,7 @@ def gather(fabric: Fabric, local: Tensor, dim: int = 0) -> Tensor:
     """
     if fabric.world_size == 1:
         return local
-    parts = list(fabric.all_gather(local.detach()).unbind(0))
+    everything: Any = fabric.all_gather(local.detach())  # (W, ...)
+    parts = list(everything.unbind(0))
     parts[fabric.global_rank] = local
     return torch.cat(parts, dim)

@@ -14,7 +14,7 @@ from torch import nn
 from engine.errors import ModelError
 from engine.models.catalogue import CLIP_MEAN, CLIP_STD, Channels, catalogue
 from engine.models.fetch import fetch_weights
-from engine.models.mps_clip.network import MpsClip, is_adapter_key, require_vit
+from engine.models.mps_clip.network import MpsClip, is_new_key, require_vit
 from engine.models.open_clip_backbone import (
     architecture_config,
     build_net,
@@ -24,6 +24,8 @@ from engine.models.open_clip_backbone import (
 )
 from engine.models.weights import file_sha256
 from engine.types import ProgressSink, no_progress
+
+RANDOM = "random:"  # and the seed: the name of a backbone that came from no file
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def build_mps_clip(
     Args:
         architecture: open_clip's name of the backbone, such as ``ViT-B-32-quickgelu``.
         backbone_file: its weights, safetensors or a PyTorch state dict; None: random ones, for trials.
-        name: how the backbone is named to people (default: the file's name).
+        name: how the file is named to people (default: its own name).
         bottleneck: width of the adapters.
         adapter_heads: attention heads in them.
         views: K perspectives.
@@ -94,7 +96,7 @@ def build_mps_clip(
             load_weights(clip, backbone_file, ignored_keys)
             identity = BackboneIdentity(architecture, file_sha256(backbone_file), name or backbone_file.name)
         else:
-            identity = BackboneIdentity(architecture, tensors_sha256(clip), name or f"random:{seed}")
+            identity = BackboneIdentity(architecture, tensors_sha256(clip), f"{RANDOM}{seed}")
         model = MpsClip(clip, bottleneck=bottleneck, adapter_heads=adapter_heads, views=views, temperature=temperature)
     return BuiltMpsClip(model, load_tokenizer(architecture), identity, image_side(config, architecture), mean, std)
 
@@ -135,7 +137,7 @@ def tensors_sha256(net: nn.Module) -> str:
     """sha256 (hex) over the names and values of a model's state, adapters left out."""
     digest = hashlib.sha256()
     for name, value in sorted(net.state_dict().items()):
-        if not is_adapter_key(name):
+        if not is_new_key(name):
             digest.update(name.encode())
             digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

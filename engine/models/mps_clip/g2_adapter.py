@@ -62,7 +62,7 @@ class G2Adapter(nn.Module):
         h = nn.functional.gelu(self.down_proj(tokens))  # (B, L, bottleneck)
         h = self.attention_proj(self.self_attention(h, h, h, need_weights=False)[0])
         h = self.global_attention(h.transpose(1, 2)).transpose(1, 2)
-        change = self.up_proj(torch.sigmoid(self.gate) * h)
+        change: Tensor = self.up_proj(torch.sigmoid(self.gate) * h)
         return x + (change if self.batch_first else change.transpose(0, 1))
 
 
@@ -81,8 +81,9 @@ class GlobalAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, L)`` to the same shape."""
-        x = x + self.drop_path(self.attn(x))
-        return x + self.drop_path(self.mlp(x))
+        attended: Tensor = x + self.drop_path(self.attn(x))
+        out: Tensor = attended + self.drop_path(self.mlp(attended))
+        return out
 
 
 class PositionAttention(nn.Module):

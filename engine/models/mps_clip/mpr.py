@@ -32,4 +32,5 @@ class PerspectiveHeads(nn.Module):
     def forward(self, region_feature: Tensor) -> Tensor:
         """Region features ``(B, E)`` to views ``(K, B, E)``."""
         views = torch.stack([head(region_feature) for head in self.heads]).float()
-        return views / (views.norm(dim=-1, keepdim=True) + _EPSILON)
+        unit: Tensor = views / (torch.linalg.vector_norm(views, dim=-1, keepdim=True) + _EPSILON)
+        return unit

@@ -7,6 +7,7 @@ applies them: whatever way open_clip takes through its blocks (plain, intermedia
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,10 +17,13 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from engine.errors import ModelError
+from engine.models.checkpoint import StateDict, require_fit
 from engine.models.mps_clip.g2_adapter import G2Adapter
 from engine.models.mps_clip.mpr import PerspectiveHeads
 
 ADAPTER = "g2adapter"
+# Released checkpoints carry the positional encodings of every adapter, (1, 10000, bottleneck); they are no weights.
+_POSITIONS = f".{ADAPTER}.global_attention.attn.pos_enc.pe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,51 @@ class MpsClip(nn.Module):
         blocks = (*self.clip.visual.transformer.resblocks, *self.clip.transformer.resblocks)
         return [getattr(block, ADAPTER) for block in blocks]
 
+    def released_state_dict(self) -> StateDict:
+        """Everything, under the names of released checkpoints."""
+        return {_released_name(name): value for name, value in self.state_dict().items()}
+
+    def load_released_state_dict(self, state: StateDict, path: Path) -> None:
+        """Loads a released checkpoint, strictly; its tables of positional encodings are ignored.
+
+        Args:
+            state: all tensors by their released names.
+            path: where they come from, for messages.
+
+        Raises:
+            ModelError: anything else is missing, unexpected or of another shape; the message names it.
+        """
+        self._load({name: value for name, value in state.items() if not name.endswith(_POSITIONS)}, path, whole=True)
+
+    def adapter_state_dict(self) -> StateDict:
+        """What is trained, adapters and heads, under the names of released checkpoints."""
+        return {name: value for name, value in self.released_state_dict().items() if is_new_key(name)}
+
+    def load_adapter_state_dict(self, state: StateDict, path: Path) -> None:
+        """Loads what :meth:`adapter_state_dict` gave, strictly.
+
+        Args:
+            state: the tensors of adapters and heads.
+            path: where they come from, for messages.
+
+        Raises:
+            ModelError: one is missing, unexpected or of another shape; the message names it.
+        """
+        self._load(state, path, whole=False)
+
+    def _load(self, state: StateDict, path: Path, *, whole: bool) -> None:
+        own = {name: _released_name(name) for name in self.state_dict()}
+        expected = self.released_state_dict() if whole else self.adapter_state_dict()
+        # Scalars are stored as numbers or as vectors of one, by version.
+        fitted = {
+            name: value.reshape(expected[name].shape)
+            if name in expected and value.numel() == expected[name].numel() == 1
+            else value
+            for name, value in state.items()
+        }
+        require_fit(expected, fitted, path)
+        self.load_state_dict({name: fitted[to] for name, to in own.items() if to in expected}, strict=whole)
+
     def new_parameters(self) -> list[nn.Parameter]:
         """What is trained: adapters and heads."""
         modules = (*self.adapters(), self.mpr_head)
@@ -139,9 +188,9 @@ def _apply_adapter(block: nn.Module, inputs: tuple[Any, ...], output: Tensor) ->
     return adapted
 
 
-def is_adapter_key(name: str) -> bool:
-    """Whether an entry of a state dict belongs to an adapter."""
-    return f".{ADAPTER}." in name
+def is_new_key(name: str) -> bool:
+    """Whether an entry of a state dict belongs to an adapter or a head, and not to the backbone."""
+    return f".{ADAPTER}." in name or name.startswith("mpr_head.")
 
 
 def require_vit(clip: nn.Module, architecture: str = "This model") -> None:
@@ -164,8 +213,14 @@ def require_vit(clip: nn.Module, architecture: str = "This model") -> None:
             f"{architecture} is no CLIP whose image tower is a ViT with a class token, as MPS-CLIP needs.",
             "Choose a backbone such as ViT-B-32-quickgelu.",
         )
-    if any(is_adapter_key(name) for name in clip.state_dict()):
+    if any(is_new_key(name) for name in clip.state_dict()):
         raise ModelError("This CLIP has adapters already.", "Give the model as open_clip builds it.")
+
+
+def _released_name(name: str) -> str:
+    if name == "temperature":
+        return "temp"
+    return f"model.{name.removeprefix('clip.')}" if name.startswith("clip.") else name
 
 
 def _unit(features: Tensor) -> Tensor:

@@ -1,0 +1,180 @@
+"""MPS-CLIP as a :class:`RetrievalModel`, and the forms in which its files are given: ``mps_clip:FILE[@BACKBONE]``."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from open_clip.tokenizer import SimpleTokenizer
+from torch import Tensor
+
+from engine.errors import ModelError, UsageError
+from engine.models.catalogue import CLIP_MEAN, CLIP_STD, Channels, catalogue
+from engine.models.checkpoint import read_state_dict
+from engine.models.contract import ModelIdentity, ScoreMode
+from engine.models.mps_clip.adapter_file import AdapterRecord, load_adapters, read_record
+from engine.models.mps_clip.build import RANDOM, BuiltMpsClip, build_from_catalogue, build_mps_clip
+from engine.models.mps_clip.network import MpsClip
+from engine.models.mps_clip.released import build_released
+from engine.models.open_clip_backbone import OpenClipModel, describe_preprocessing
+from engine.models.weights import file_sha256
+from engine.types import ProgressSink, no_progress
+
+PREFIX = "mps_clip:"
+FORM = f"{PREFIX}FILE or {PREFIX}FILE@BACKBONE"
+
+
+class MpsClipModel(OpenClipModel):
+    """:class:`RetrievalModel` over an :class:`MpsClip`: open_clip's model as it is, the adapters acting in its blocks.
+
+    Args:
+        model: the network, its weights loaded.
+        tokenizer: texts to token ids ``(B, L)``, padded to the context length.
+        identity: goes into the index key.
+        image_size: side of the square input, pixels.
+        mean: of the RGB channels, for values in [0, 1].
+        std: deviation of the same.
+        device: where it runs; on CUDA under float16 autocast.
+        default_mode: how a search scores where it is not told.
+    """
+
+    score_modes = tuple(ScoreMode)
+
+    def __init__(
+        self,
+        model: MpsClip,
+        tokenizer: Any,
+        identity: ModelIdentity,
+        *,
+        image_size: int,
+        mean: Channels,
+        std: Channels,
+        device: torch.device,
+        default_mode: ScoreMode = ScoreMode.GLOBAL,
+    ) -> None:
+        super().__init__(
+            model.clip,
+            tokenizer,
+            identity,
+            image_size=image_size,
+            embed_dim=model.embed_dim,
+            mean=mean,
+            std=std,
+            device=device,
+        )
+        self.model = model.to(device).eval().requires_grad_(False)
+        self.default_mode = default_mode
+
+    @torch.inference_mode()
+    def region_views(self, region_feature: Tensor) -> Tensor:
+        return self.model.views(region_feature.to(self.device))
+
+
+def load_mps_clip(given: str, device: torch.device, progress: ProgressSink = no_progress) -> MpsClipModel:
+    """Loads what a user names by :data:`FORM`.
+
+    FILE is what mpsclip's training wrote, adapters and heads; its backbone is found by what the file records of it: in
+    the catalogue, or beside the file. BACKBONE, a file or an id of the catalogue, says where else it is; it must be the
+    same. Or FILE is a whole checkpoint as released, which has its own backbone.
+
+    Args:
+        given: the form with its prefix.
+        device: where the model runs.
+        progress: receives the progress of a download.
+
+    Raises:
+        UsageError: the form is incomplete, or BACKBONE is neither a file nor an id.
+        ModelError: a file is missing or damaged, does not fit, or belongs to another backbone;
+            :class:`engine.errors.DownloadError` if the backbone cannot be fetched.
+    """
+    file, backbone = _parse(given)
+    record = read_record(file)
+    if record is None:
+        return _load_released(file, backbone, device)
+    built = _build_backbone(record, file, backbone, progress)
+    load_adapters(built, file)
+    weights = hashlib.sha256(f"{record.backbone_sha256} {file_sha256(file)}".encode()).hexdigest()
+    preprocessing = describe_preprocessing(built.image_size, record.mean, record.std)
+    return MpsClipModel(
+        built.model,
+        built.tokenizer,
+        ModelIdentity(f"{PREFIX}{file.name}", f"mps_clip {record.architecture}", weights, preprocessing),
+        image_size=built.image_size,
+        mean=record.mean,
+        std=record.std,
+        device=device,
+        default_mode=record.default_mode,
+    )
+
+
+def _parse(given: str) -> tuple[Path, str | None]:
+    rest = given.removeprefix(PREFIX)
+    file, backbone = Path(rest).expanduser(), None
+    if "@" in rest and not file.is_file():  # a file's own name may have the sign
+        before, _, after = rest.rpartition("@")
+        file, backbone = Path(before).expanduser(), after
+        rest = before if after else ""
+    if not rest:
+        raise UsageError(
+            f"{given!r} is not of the form {FORM}.",
+            f"For example {PREFIX}/data/adapters.safetensors@openai-vit-b-32",
+            model=given,
+        )
+    if not file.is_file():
+        raise ModelError(f"There is no weight file {file}.", "Check the path.", path=str(file))
+    return file, backbone
+
+
+def _build_backbone(record: AdapterRecord, file: Path, given: str | None, progress: ProgressSink) -> BuiltMpsClip:
+    """The model that the record describes, on the backbone that is given or found; which need not be the record's."""
+    name = given or record.backbone_name
+    options: dict[str, Any] = {
+        "bottleneck": record.bottleneck,
+        "adapter_heads": record.adapter_heads,
+        "views": record.views,
+        "temperature": record.temperature,
+    }
+    if given is None and name.startswith(RANDOM):
+        return build_mps_clip(record.architecture, None, seed=int(name.removeprefix(RANDOM)), **options)
+    path = Path(given).expanduser() if given else file.with_name(name)
+    if path.is_file():
+        return build_mps_clip(record.architecture, path, **options)
+    if name in catalogue().ids:
+        return build_from_catalogue(name, progress, **options)
+    if given:
+        raise UsageError(
+            f"The backbone {given!r} is neither a file nor a model of the catalogue.",
+            f"The form is {FORM}; the catalogue's models: mpsclip models list",
+            model=given,
+        )
+    raise ModelError(
+        f"{file} needs its backbone {name} ({record.architecture}, sha256 {record.backbone_sha256}).",
+        f"Put it beside the file, or give it: {PREFIX}{file}@BACKBONE",
+        path=str(file),
+        backbone=name,
+        sha256=record.backbone_sha256,
+    )
+
+
+def _load_released(file: Path, backbone: str | None, device: torch.device) -> MpsClipModel:
+    if backbone is not None:
+        raise UsageError(
+            f"{file} is a whole checkpoint, which has its own backbone.", f"Leave out @{backbone}.", path=str(file)
+        )
+    model, config = build_released(read_state_dict(file), file)
+    vision, context = config["vision_cfg"], config["text_cfg"]["context_length"]
+    size, patch = vision["image_size"], vision["patch_size"]
+    architecture = f"mps_clip ViT {vision['layers']}x{vision['width']} patch {patch} quickgelu"
+    preprocessing = describe_preprocessing(size, CLIP_MEAN, CLIP_STD)
+    return MpsClipModel(
+        model,
+        SimpleTokenizer(context_length=context),
+        ModelIdentity(f"{PREFIX}{file.name}", architecture, file_sha256(file), preprocessing),
+        image_size=size,
+        mean=CLIP_MEAN,
+        std=CLIP_STD,
+        device=device,
+        default_mode=ScoreMode.FUSED,
+    )
