@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from engine.text.tokens import Token, TokenKind
@@ -51,11 +51,12 @@ def noun_phrases(text: str, tokens: Sequence[Token], lexicon: Lexicon) -> list[N
     words = [token.text if token.kind is TokenKind.WORD else "" for token in tokens]
     found: list[NounPhrase] = []
     run: list[_Unit] = []
+    played = _played(tokens, words, lexicon)
 
     def close() -> None:
         for part in _split(run, words, lexicon):
             first, last = part[0].first, part[-1].last
-            weak = _is_weak(part, tokens, words, lexicon) or (
+            weak = _is_weak(part, played, words, lexicon) or (
                 _is_compared(words, first, lexicon) and any(not phrase.weak for phrase in found)
             )
             found.append(NounPhrase(first, last, text[tokens[first].start : tokens[last].end], weak))
@@ -135,14 +136,11 @@ def _trimmed(part: Sequence[_Unit], words: Sequence[str], lexicon: Lexicon) -> S
     return part[start:stop]
 
 
-def _is_weak(part: Sequence[_Unit], tokens: Sequence[Token], words: Sequence[str], lexicon: Lexicon) -> bool:
+def _is_weak(part: Sequence[_Unit], played: Set[int], words: Sequence[str], lexicon: Lexicon) -> bool:
     """Whether the phrase, where it stands, names nothing that could be outlined."""
     first, last = part[0].first, part[-1].last
-    if all(lexicon.is_game(word) for word in words[first : last + 1]):
-        before = first - 1
-        while before > 0 and (tokens[before].text in _JOINS or lexicon.is_game(words[before])):
-            before -= 1
-        return before >= 0 and words[before] in _PLAY
+    if first in played and last in played:
+        return True
     if len(part) > 1 or part[0].compound:
         return False
     if tuple(words[max(0, last - 2) : last + 1]) == _ON_THE_GROUND:
@@ -151,6 +149,18 @@ def _is_weak(part: Sequence[_Unit], tokens: Sequence[Token], words: Sequence[str
         after = words[last + 1] if last + 1 < len(words) else ""
         return after == "of" or (first > 0 and words[first - 1] in _BEFORE_PLACE)
     return lexicon.is_weak(words[last])
+
+
+def _played(tokens: Sequence[Token], words: Sequence[str], lexicon: Lexicon) -> Set[int]:
+    """The places of games that people play ("play football and table tennis"), and of what joins them."""
+    found = set()
+    playing = False
+    for i, word in enumerate(words):
+        if playing and (lexicon.is_game(word) or tokens[i].text in _JOINS):
+            found.add(i)
+        else:
+            playing = word in _PLAY
+    return found
 
 
 def _is_compared(words: Sequence[str], first: int, lexicon: Lexicon) -> bool:

@@ -79,7 +79,33 @@ POSITIVE: list[tuple[str, list[str]]] = [
     ("a road crosses the river", ["road", "river"]),
     ("houses line the street", ["houses", "street"]),
     ("the river turns left", ["river"]),
+    ("three bridges span the river", ["bridges", "river"]),
+    ("a viaduct span the road", ["viaduct", "road"]),
     ("a plain with a river", ["plain", "river"]),
+    # scenes' names used as nouns
+    ("a road in a dense residential", ["road", "residential"]),
+    ("a center with shops", ["center", "shops"]),
+    ("trees in the center of a square", ["trees", "square"]),
+    ("two cars in the parking", ["cars", "parking"]),
+    ("the building is residential", ["building"]),
+    # what is said of a thing, and what it is only compared to
+    ("the mountain texture is clear", ["mountain"]),
+    ("the airport facilities are complete", ["airport"]),
+    ("sports facilities", ["sports facilities"]),
+    ("a building like a pot", ["building"]),
+    ("something like a harbour", ["harbour"]),
+    ("a fan shaped pond", ["pond"]),
+    ("planes on the ground", ["planes"]),
+    ("the ground is a meadow", ["ground", "meadow"]),
+    ("on the ground track field", ["ground track field"]),
+    # games
+    ("people play basketball, football and table tennis in the stadium", ["people", "stadium"]),
+    ("children playing football beside football fields", ["children", "football fields"]),
+    ("football, pool", ["football", "pool"]),
+    # possessives
+    ("the airport's runway", ["airport", "runway"]),
+    ("the airport’s runway", ["airport", "runway"]),
+    ("it's a pond", ["pond"]),
     # no noun: the whole query
     ("dense residential", ["dense residential"]),
     ("Commercial", ["commercial"]),
@@ -121,6 +147,11 @@ NEGATIVE: list[tuple[str, list[str], list[str], str]] = [
     ("not surrounded by trees, a house", ["house"], ["trees"], "a house"),
     ("mountain without snow or trees, near a lake", ["mountain", "lake"], ["snow", "trees"], "mountain, near a lake"),
     ("a pier without any boats", ["pier"], ["boats"], "a pier"),
+    ("no airport's runway, trees", ["trees"], ["airport", "runway"], "trees"),
+    ("boats not located near water", ["boats"], ["water"], "boats"),
+    ("a pond which is not very big is next to a road", ["pond", "road"], [], "a pond next to a road"),
+    ("no one on the beach", ["beach"], [], "on the beach"),
+    ("a road where traffic never stops", ["road", "traffic"], [], "a road where traffic"),
 ]
 
 
@@ -189,6 +220,32 @@ def test_any_text_gives_keywords_that_it_contains_or_a_usage_error(query: str) -
     assert found.positive_text.strip()
     unquoted = {keyword for keyword in found.positives if keyword != found.positive_text}
     assert all(keyword and keyword in text for keyword in unquoted | set(found.negatives))
+
+
+_THINGS = st.lists(
+    st.sampled_from(["trees", "ponds", "parking lots", "storage tanks", "football fields", "roads", "wind turbines"]),
+    min_size=1,
+    unique=True,
+)
+
+
+@given(_THINGS, st.sampled_from([", ", " and ", "; ", " / ", "\n", " near many "]))
+def test_a_list_of_things_comes_back_as_it_is_whatever_joins_it(things: list[str], joint: str) -> None:
+    assert EXTRACTOR.extract(joint.join(things)) == Keywords(tuple(things), (), joint.join(things).replace("\n", " "))
+
+
+@given(_THINGS, _THINGS, st.sampled_from(["", '"']))
+def test_what_follows_a_minus_sign_is_a_negative_and_nothing_else_is(
+    things: list[str], ruled_out: list[str], quote: str
+) -> None:
+    query = ", ".join(things) + "".join(f" -{quote}{thing}{quote}" for thing in ruled_out)
+    assert EXTRACTOR.extract(query) == Keywords(tuple(things), tuple(ruled_out), ", ".join(things))
+
+
+@given(_THINGS, st.sampled_from(["without", "no", "excluding", "lacking", "but no"]))
+def test_what_or_joins_to_a_negation_is_ruled_out(things: list[str], negator: str) -> None:
+    found = EXTRACTOR.extract(f"a harbour {negator} {' or '.join(things)}")
+    assert found == Keywords(("harbour",), tuple(things), "a harbour")
 
 
 def test_every_listed_compound_stays_whole_in_singular_and_plural() -> None:
