@@ -16,10 +16,26 @@ CACHE_VARIABLE = "MPSCLIP_CACHE"
 
 
 class SegmenterName(StrEnum):
-    """What outlines the keywords on the best tiles; ``none`` leaves the ranking of the whole tiles as it is."""
+    """What outlines the keywords on the best tiles (docs/segmenters.md).
 
+    ``auto``: what suits this machine; ``none`` leaves the ranking of the whole tiles as it is.
+    """
+
+    AUTO = "auto"
     RELEVANCE = "relevance"
+    RELEVANCE_SAM = "relevance+sam"
+    LANGSAM = "langsam"
+    SAMGEO3 = "samgeo3"
     NONE = "none"
+
+
+class ScoreName(StrEnum):
+    """How the subregions of a refined hit enter its score; ``auto`` is the way that suits the model on validation."""
+
+    AUTO = "auto"
+    GLOBAL = "global"
+    FUSED = "fused"
+    MAX_VIEW = "max-view"
 
 
 class _Options(BaseModel):
@@ -67,13 +83,15 @@ class SearchOptions(IndexOptions):
         top: hits to return at most.
         refine: of the best hits, how many are outlined and ranked again; 0: none.
         segmenter: what outlines them.
+        score: how what is outlined enters their score; with ``global`` not at all.
         nms: a hit that overlaps a better one by more than this IoU (area of intersection ÷ area of union) is dropped.
         crs: of the result, anything pyproj understands; None: the rasters' own where they agree, else EPSG:4326.
     """
 
     top: int = Field(default=50, ge=1, le=100_000)
     refine: int = Field(default=32, ge=0, le=10_000)
-    segmenter: SegmenterName = SegmenterName.RELEVANCE
+    segmenter: SegmenterName = SegmenterName.AUTO
+    score: ScoreName = ScoreName.AUTO
     nms: float = Field(default=0.3, ge=0.0, le=1.0)
     crs: str | None = None
 

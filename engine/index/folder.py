@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,16 +154,26 @@ def write_record(place: Path, record: IndexRecord) -> None:
 
 def _entry(place: Path) -> IndexEntry:
     record = read_record(place)
-    stats = [file.stat() for file in place.rglob("*") if file.is_file()]
+    stats = list(_file_stats(place))
     return IndexEntry(
         name=place.name,
         path=place,
         record=record,
         done=_count_done(place, record),
-        bytes=sum(stat.st_size for stat in stats),
-        modified=max((stat.st_mtime for stat in stats), default=place.stat().st_mtime),
+        bytes=sum(found.st_size for found in stats),
+        modified=max((found.st_mtime for found in stats), default=place.stat().st_mtime),
         stale=_why_stale(record),
     )
+
+
+def _file_stats(place: Path) -> Iterator[os.stat_result]:
+    for file in place.rglob("*"):
+        try:
+            found = file.stat()
+        except FileNotFoundError:
+            continue  # a search that runs meanwhile has compacted its table
+        if stat.S_ISREG(found.st_mode):
+            yield found
 
 
 def _count_done(place: Path, record: IndexRecord | None) -> int | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pyproj import CRS
 from shapely import Polygon
 
+from engine.models.contract import ScoreMode
 from engine.text.contract import Keywords
 from engine.types import Tile
 
@@ -28,8 +29,8 @@ class Hit:
         rank: from 1.
         raster: which of the searched rasters, from 0.
         tile: its window.
-        score: by which it is ranked; of a refined hit the fused score, else ``score_global``. The two kinds are not on
-            one scale, so refined hits stand before the others.
+        score: by which it is ranked; of a refined hit that of the search's mode, else ``score_global``. The two kinds
+            are not on one scale, so refined hits stand before the others.
         score_global: of the whole tile.
         score_regions: mean of its subregions' embeddings against the query; None where there are none.
         subregions: outlined keywords.
@@ -77,6 +78,7 @@ class SearchResult:
     Attributes:
         crs: common CRS in which the hits are handed over; None where the rasters have none.
         rasters: absolute paths or URIs; a hit names its raster by its place here.
+        mode: how the score of refined hits was made.
     """
 
     query: str
@@ -87,3 +89,4 @@ class SearchResult:
     rasters: tuple[str, ...]
     counts: Counts
     timings: Timings = field(default_factory=Timings)
+    mode: ScoreMode = ScoreMode.GLOBAL

@@ -13,11 +13,13 @@ from engine.index.folder import IndexFolder
 from engine.models.contract import RetrievalModel, ScoreMode
 from engine.raster.source import RasterSource
 from engine.search.hits import Hit, SearchResult, Timings
+from engine.search.modes import choose_mode
 from engine.search.places import Placement, common_crs, parse_crs, tile_outline
 from engine.search.query import QueryVectors
 from engine.search.rank import rank_tiles
 from engine.search.rasters import SearchedRaster, count_tiles, index_rasters, open_sources
 from engine.search.refine import Refiner
+from engine.search.regions import RegionSource
 from engine.search.suppress import suppress
 from engine.segment.contract import Segmenter
 from engine.text.contract import KeywordExtractor, Keywords
@@ -35,8 +37,6 @@ class Searcher:
         extractor: finds the keywords of a query.
         segmenter: outlines keywords; None: hits are not refined.
         folder: where indexes are kept.
-        mode: how subregions enter the score of a refined hit; None: the model's own way, and where that is not to use
-            them, :attr:`ScoreMode.FUSED`.
     """
 
     def __init__(
@@ -45,14 +45,11 @@ class Searcher:
         extractor: KeywordExtractor,
         segmenter: Segmenter | None,
         folder: IndexFolder,
-        mode: ScoreMode | None = None,
     ) -> None:
         self.model = model
         self.extractor = extractor
         self.segmenter = segmenter
         self.folder = folder
-        own = model.default_mode
-        self.mode = mode or (ScoreMode.FUSED if own is ScoreMode.GLOBAL else own)
 
     def search(
         self,
@@ -74,11 +71,12 @@ class Searcher:
             on_hit: receives each hit as it is refined, still with its rank of the shortlist.
 
         Raises:
-            UsageError: an empty query, an option that does not fit the rasters.
+            UsageError: an empty query, an option that does not fit the rasters or the model.
             RasterError, IndexStoreError, ModelError: see :func:`engine.index.build.build_index`.
             Cancelled: when ``cancel`` or ``progress`` says so.
         """
         keywords = self.extractor.extract(query)
+        mode = choose_mode(options.score, self.model)
         chosen = parse_crs(options.crs) if options.crs else None
         timings = Timings()
         with open_sources(rasters) as sources:
@@ -93,7 +91,7 @@ class Searcher:
             timings.rank, start = time.perf_counter() - start, time.perf_counter()
             if on_shortlist is not None:
                 on_shortlist(shortlist)
-            hits = self._refine(shortlist, indexed, vectors, keywords, options, progress, cancel, on_hit)
+            hits = self._refine(shortlist, indexed, vectors, keywords, mode, options, progress, cancel, on_hit)
             timings.refine = time.perf_counter() - start
         return SearchResult(
             query=query,
@@ -104,6 +102,7 @@ class Searcher:
             rasters=tuple(source.path for source in sources),
             counts=count_tiles(indexed),
             timings=timings,
+            mode=mode,
         )
 
     def _shortlist(
@@ -134,6 +133,7 @@ class Searcher:
         rasters: Sequence[SearchedRaster],
         vectors: QueryVectors,
         keywords: Keywords,
+        mode: ScoreMode,
         options: SearchOptions,
         progress: ProgressSink,
         cancel: CancelCheck | None,
@@ -143,13 +143,14 @@ class Searcher:
         if self.segmenter is None or not options.refined:
             return tuple(shortlist[: options.top])
         best, rest = shortlist[: options.refined], shortlist[options.refined :]
-        refined = []
-        with Refiner(self.model, self.segmenter, self.mode, vectors, keywords.positives, rasters, options) as refiner:
-            for done, hit in enumerate(best):
+        refined: list[Hit] = []
+        with RegionSource(self.model, self.segmenter, keywords.positives, rasters, options) as regions:
+            hits = Refiner(self.model, mode, vectors, rasters, regions).refine(best)
+            for done in range(len(best)):
                 if cancel is not None and cancel():
                     raise Cancelled
                 progress(Progress("refine", done, len(best)))
-                refined.append(refiner.refine(hit))
+                refined.append(next(hits))
                 if on_hit is not None:
                     on_hit(refined[-1])
         progress(Progress("refine", len(best), len(best)))

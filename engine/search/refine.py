@@ -1,108 +1,93 @@
-"""The fine pass: keywords outlined on one hit, what they outline embedded, and the score fused."""
+"""The fine pass: keywords outlined on the best hits, and what they outline brought into the score."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from types import TracebackType
-from typing import Self
 
+import numpy as np
 import torch
 
-from engine.config import IndexOptions
+from engine.index.regions import Region
 from engine.models.contract import RetrievalModel, ScoreMode, region_mean
-from engine.raster.read import TileReader, content_size
 from engine.search.hits import Hit, Subregion
 from engine.search.query import QueryVectors, combine
 from engine.search.rasters import SearchedRaster
-from engine.segment.contract import Segment, Segmenter
+from engine.search.regions import RegionSource
 from engine.segment.polygons import mask_to_polygons
-from engine.segment.subimages import cut_subimages
-from engine.types import Float32Array, UInt8Array
+from engine.types import Float32Array
 
-LARGEST_READ = 2
-"""A tile is read at most at this multiple of the model's input: finer outlines, bounded work."""
+HITS_PER_READ = 256  # bounds the memory for masks
+CPU_BATCH, GPU_BATCH = 1, 4
+"""Hits segmented at once: on the CPU one tile fills the cores, and the first hit is shown the sooner."""
 
 
 class Refiner:
-    """Refines hits of one query. Use it in ``with``: it holds one reader a raster.
+    """Refines hits of one query.
 
     Args:
         mode: how subimages enter the score.
-        keywords: what to outline.
+        regions: where they come from.
     """
 
     def __init__(
         self,
         model: RetrievalModel,
-        segmenter: Segmenter,
         mode: ScoreMode,
         query: QueryVectors,
-        keywords: Sequence[str],
         rasters: Sequence[SearchedRaster],
-        options: IndexOptions,
+        regions: RegionSource,
     ) -> None:
-        self._model, self._segmenter, self._mode = model, segmenter, mode
-        self._query, self._keywords = query, keywords
-        self._rasters, self._options = rasters, options
-        self._readers: dict[int, TileReader] = {}
-        self._stack = ExitStack()
+        self._model, self._mode, self._query = model, mode, query
+        self._rasters, self._regions = rasters, regions
+        self._batch = CPU_BATCH if model.device.type == "cpu" else GPU_BATCH
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
-
-    def refine(self, hit: Hit) -> Hit:
-        """The hit with its subregions and its fused score; a hit on which no keyword is found keeps its global score.
+    def refine(self, hits: Sequence[Hit]) -> Iterator[Hit]:
+        """The hits, in their order, with subregions and the score of the mode; one on which no keyword is found keeps
+        its global score.
 
         Raises:
-            RasterError: the raster is damaged there.
+            RasterError: a raster is damaged there.
         """
-        pixels = self._read(hit)
-        segments = self._segmenter.segment([pixels], [self._keywords])[0]
-        score, regions = self._score(hit, pixels, segments)
+        for first in range(0, len(hits), HITS_PER_READ):
+            block = hits[first : first + HITS_PER_READ]
+            known = self._regions.recall(block)
+            embeddings = self._embeddings(block)
+            for start in range(0, len(block), self._batch):
+                batch = block[start : start + self._batch]
+                for i, (hit, regions) in enumerate(zip(batch, self._regions.find(batch, known), strict=True), start):
+                    yield self._refined(hit, regions, embeddings[i])
+
+    def _refined(self, hit: Hit, regions: Mapping[str, Region], embedding: Float32Array) -> Hit:
+        score, alone = self._score(hit, list(regions.values()), embedding)
         subregions = tuple(
-            Subregion(segment.keyword, segment.score, polygon)
-            for segment in segments
-            for polygon in mask_to_polygons(segment.mask, hit.tile)
+            Subregion(keyword, region.score, polygon)
+            for keyword, region in regions.items()
+            for polygon in mask_to_polygons(region.mask, hit.tile)
         )
-        return replace(hit, score=score, score_regions=regions, subregions=subregions, refined=True)
+        return replace(hit, score=score, score_regions=alone, subregions=subregions, refined=True)
 
-    def _read(self, hit: Hit) -> UInt8Array:
-        """The tile's own pixels ``(H, W, 3)``, its longer side between once and twice the model's input."""
-        tile, size = hit.tile, self._model.image_size
-        longer = min(max(tile.width, tile.height, size), LARGEST_READ * size)
-        rows, cols = content_size(tile, longer)
-        return self._reader(hit.raster).read_window(tile.x, tile.y, tile.width, tile.height, rows, cols).rgb
-
-    def _score(self, hit: Hit, pixels: UInt8Array, segments: Sequence[Segment]) -> tuple[float, float | None]:
-        """Fused score, and that of the subimages alone; the global score and None where there are no subimages."""
-        if not segments:
+    def _score(self, hit: Hit, regions: Sequence[Region], embedding: Float32Array) -> tuple[float, float | None]:
+        """Score of the mode, and that of the subimages alone; the global score and None where there are none."""
+        if not regions:
             return hit.score_global, None
-        model, texts = self._model, self._query.texts
-        subimages = cut_subimages(pixels, segments, model.image_size)  # uint8 (n, s, s, 3)
-        mask = torch.ones(1, len(subimages), dtype=torch.bool)
+        model = self._model
         with torch.inference_mode():
-            regions = model.encode_regions(model.preprocess(subimages)[None], mask).float().cpu()  # (1, n, E)
-            whole = torch.from_numpy(self._embedding(hit))  # (1, E)
-            fused = model.score(whole, texts, regions, mask, self._mode)  # (1, 1 + N)
-            alone = region_mean(regions, mask) @ texts.T
-            return float(combine(fused)), float(combine(alone))
+            texts = self._query.texts.to(model.device)  # (1 + N, E)
+            mask = torch.ones(1, len(regions), dtype=torch.bool, device=model.device)
+            of_regions = torch.from_numpy(np.stack([region.embedding for region in regions]))[None].to(model.device)
+            alone = float(combine(region_mean(of_regions, mask) @ texts.T))
+            if self._mode is ScoreMode.GLOBAL:
+                return hit.score_global, alone
+            whole = torch.from_numpy(embedding[None]).to(model.device)  # (1, E)
+            return float(combine(model.score(whole, texts, of_regions, mask, self._mode))), alone
 
-    def _embedding(self, hit: Hit) -> Float32Array:
-        index = self._rasters[hit.raster].index
-        return index.store.embeddings([hit.tile.row * index.spec.grid.n_cols + hit.tile.col])
-
-    def _reader(self, raster: int) -> TileReader:
-        if raster not in self._readers:
-            searched = self._rasters[raster]
-            reader = TileReader(
-                searched.source.path, self._options.bands, searched.index.stretch, self._model.image_size, 0.0
-            )
-            self._readers[raster] = self._stack.enter_context(reader)
-        return self._readers[raster]
+    def _embeddings(self, hits: Sequence[Hit]) -> Float32Array:
+        """Global embeddings ``(B, E)``: one read a raster."""
+        out = np.empty((len(hits), self._model.embed_dim), np.float32)
+        for raster in {hit.raster for hit in hits}:
+            mine = [i for i, hit in enumerate(hits) if hit.raster == raster]
+            index = self._rasters[raster].index
+            grid = index.spec.grid
+            out[mine] = index.store.embeddings([hits[i].tile.row * grid.n_cols + hits[i].tile.col for i in mine])
+        return out

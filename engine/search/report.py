@@ -38,6 +38,7 @@ def report(result: SearchResult) -> Json:
         "keywords": list(result.keywords.positives),
         "negatives": list(result.keywords.negatives),
         "model": result.model,
+        "score": result.mode.value,
         "crs": _name(result),
         "hits": hits,
         "counts": asdict(result.counts) | {"hits": len(hits), "refined": sum(hit.refined for hit in result.hits)},

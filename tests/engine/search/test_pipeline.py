@@ -14,7 +14,6 @@ from engine.models.contract import ScoreMode
 from engine.search.hits import Hit, SearchResult
 from engine.search.pipeline import Searcher
 from engine.segment.contract import Segment
-from engine.segment.relevance import RelevanceSegmenter
 from engine.text.local import LocalKeywordExtractor
 from engine.types import UInt8Array
 from tests.support.colour_model import ColourModel, ground
@@ -133,7 +132,7 @@ def test_the_fused_score_is_that_of_the_paper(model: ColourModel, tmp_path: Path
     """normalise(0.5 (global + normalised mean of the regions)) · text."""
     raster = write_raster(tmp_path / "pair.tif", ground([["water", "sand"]] * 2, 32), photometric="RGB")
     searcher = Searcher(model, LocalKeywordExtractor(), LeftHalf(), IndexFolder(tmp_path / "cache"))
-    (hit,) = searcher.search("water", [raster], options()).hits
+    (hit,) = searcher.search("water", [raster], options(score="fused")).hits
     # Tile: (water + sand) / √2. Subimage, black (asphalt) outside its mask: (water + asphalt) / √2.
     assert hit.score_global == pytest.approx(0.5**0.5, abs=1e-3)
     assert hit.score_regions == pytest.approx(0.5**0.5, abs=1e-6)
@@ -141,11 +140,33 @@ def test_the_fused_score_is_that_of_the_paper(model: ColourModel, tmp_path: Path
     assert [region.polygon.bounds for region in hit.subregions] == [(0, 0, 32, 64)]
 
 
-def test_global_mode_keeps_the_global_score(model: ColourModel, raster: Path, tmp_path: Path) -> None:
-    folder = IndexFolder(tmp_path / "cache")
-    searcher = Searcher(model, LocalKeywordExtractor(), RelevanceSegmenter(model), folder, ScoreMode.GLOBAL)
-    result = searcher.search("water", [raster], options(tile="128px", refine=4, top=4))
-    assert [hit.score for hit in result.hits] == pytest.approx([hit.score_global for hit in result.hits], abs=1e-6)
+def test_global_mode_outlines_hits_and_leaves_their_order(searcher: Searcher, raster: Path) -> None:
+    plain = searcher.search("water", [raster], options(tile="128px", segmenter="none", nms=1.0))
+    result = searcher.search("water", [raster], options(tile="128px", refine=4, score="global", nms=1.0))
+    assert result.mode is ScoreMode.GLOBAL
+    assert places(result) == places(plain)
+    assert [hit.score for hit in result.hits] == [hit.score for hit in plain.hits]
+    assert result.hits[0].subregions
+    assert result.hits[0].score_regions is not None
+
+
+def test_the_models_own_mode_is_the_default(model: ColourModel, searcher: Searcher, raster: Path) -> None:
+    half = {"tile": "128px", "refine": 1, "top": 1}
+    scores = {mode: searcher.search("water", [raster], options(score=mode, **half)) for mode in ("global", "fused")}
+    assert scores["global"].hits[0].score != scores["fused"].hits[0].score
+    for mode, expected in scores.items():
+        model.default_mode = ScoreMode(mode)
+        result = searcher.search("water", [raster], options(**half))
+        assert result.mode is ScoreMode(mode)
+        assert result.hits == expected.hits
+
+
+def test_a_mode_that_the_model_has_not_is_told_before_any_work(
+    searcher: Searcher, raster: Path, model: ColourModel
+) -> None:
+    with pytest.raises(UsageError, match="colour has no perspective heads, so --score max-view.*auto, global, fused"):
+        searcher.search("water", [raster], options(score="max-view"))
+    assert model.encoded == 0
 
 
 def test_rasters_are_ranked_together(searcher: Searcher, raster: Path, tmp_path: Path) -> None:
