@@ -12,6 +12,7 @@ from typing import TextIO
 
 from engine.cli.interrupt import Interrupt
 from engine.cli.progress import ProgressBars
+from engine.config import SegmenterName
 from engine.types import Json
 
 
@@ -56,6 +57,20 @@ def add_index_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bands", metavar="B,B,B", help="red, green and blue (default: by colour interpretation)")
     parser.add_argument("--batch-size", type=int, metavar="N", help="tiles encoded at once")
     add_cache_option(parser)
+
+
+def add_segmenter_options(parser: argparse.ArgumentParser) -> None:
+    """``--segmenter`` and ``--segmenter-weights``."""
+    names = [name.value for name in SegmenterName]
+    parser.add_argument("--segmenter", choices=names, help="what outlines keywords on the best hits (default: auto)")
+    add_segmenter_weights(parser)
+
+
+def add_segmenter_weights(parser: argparse.ArgumentParser) -> None:
+    """``--segmenter-weights``."""
+    parser.add_argument(
+        "--segmenter-weights", type=Path, metavar="DIR", help="of SamGeo segmenters (default: the user's data folder)"
+    )
 
 
 def add_cache_option(parser: argparse.ArgumentParser) -> None:

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.cli.command import Context, add_index_options, add_model_options, table
-from engine.config import SearchOptions, SegmenterName
+from engine.cli.command import Context, add_index_options, add_model_options, add_segmenter_options, table
+from engine.config import ScoreName, SearchOptions
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     parser.add_argument("--top", type=int, metavar="N", help="hits at most (default: 50)")
     parser.add_argument("--refine", type=int, metavar="M", help="best hits to outline and rank again (default: 32)")
-    parser.add_argument("--segmenter", choices=[name.value for name in SegmenterName], help="default: relevance")
+    add_segmenter_options(parser)
+    parser.add_argument("--score", choices=[name.value for name in ScoreName], help="of refined hits (default: auto)")
     parser.add_argument("--nms", type=float, metavar="IOU", help="overlap above which the lesser hit is dropped (0.3)")
     parser.add_argument("--crs", metavar="EPSG:N", help="of the result (default: the rasters', else EPSG:4326)")
     add_index_options(parser)
@@ -62,6 +63,7 @@ def _options(args: argparse.Namespace) -> SearchOptions:
         top=args.top,
         refine=args.refine,
         segmenter=args.segmenter,
+        score=args.score,
         nms=args.nms,
         crs=args.crs,
     )
@@ -74,7 +76,7 @@ def _search(args: argparse.Namespace, options: SearchOptions, context: Context) 
     from engine.search.pipeline import Searcher
     from engine.search.places import parse_crs
     from engine.search.rasters import open_sources
-    from engine.search.segmenters import make_segmenter
+    from engine.search.segmenters import check_segmenter, make_segmenter
     from engine.search.write import write_geopackage
     from engine.text.local import LocalKeywordExtractor
 
@@ -82,9 +84,10 @@ def _search(args: argparse.Namespace, options: SearchOptions, context: Context) 
         parse_crs(options.crs)
     with open_sources(args.rasters):
         pass  # a wrong path is told before a model is loaded or fetched
+    check_segmenter(options.segmenter, args.segmenter_weights)
     with context.working():
         model = load_model(args.model or DEFAULT_MODEL, args.device, context.progress)
-        segmenter = make_segmenter(options.segmenter, model)
+        segmenter = make_segmenter(options.segmenter, model, args.segmenter_weights)
         searcher = Searcher(model, LocalKeywordExtractor(), segmenter, IndexFolder(args.cache))
         result = searcher.search(args.query, args.rasters, options, context.progress, context.interrupt.requested)
         write_geopackage([result], args.out, args.overwrite)

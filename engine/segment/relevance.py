@@ -81,7 +81,13 @@ class RelevanceSegmenter:
 
     def segment(self, tiles: Sequence[UInt8Array], keywords: Sequence[Sequence[str]]) -> list[list[Segment]]:
         """See the contract; tiles of equal size are encoded together. A tile's result depends on the tile alone."""
-        found: list[list[Segment]] = [[] for _ in tiles]
+        return [[segment for segment, _ in found] for found in self.segment_with_maps(tiles, keywords)]
+
+    def segment_with_maps(
+        self, tiles: Sequence[UInt8Array], keywords: Sequence[Sequence[str]]
+    ) -> list[list[tuple[Segment, Float32Array]]]:
+        """As :meth:`segment`, each segment with its keyword's z ``(h, w)`` at the resolution of the structure."""
+        found: list[list[tuple[Segment, Float32Array]]] = [[] for _ in tiles]
         for batch in _batches(tiles, keywords):
             features = self._features(np.stack([tiles[i] for i in batch]))
             for i, feature in zip(batch, features, strict=True):
@@ -99,7 +105,9 @@ class RelevanceSegmenter:
             self._offset = patch_offset(self._model)
         return dense_features(self._model, tiles, self._settings.shifts, self._offset)
 
-    def _segment(self, tile: UInt8Array, features: Tensor, keywords: Sequence[str]) -> list[Segment]:
+    def _segment(
+        self, tile: UInt8Array, features: Tensor, keywords: Sequence[str]
+    ) -> list[tuple[Segment, Float32Array]]:
         settings = self._settings
         image = _shrunk(tile, settings.working_side)
         labels = superpixels(image, settings.superpixels, settings.compactness)
@@ -110,7 +118,7 @@ class RelevanceSegmenter:
             mask = relevant_area(values, labels, settings)
             if mask.any():
                 score = min(1.0, max(0.0, float(values[mask].mean()) / settings.certain))
-                found.append(Segment(keyword, _enlarged(mask, tile.shape[0], tile.shape[1]), score))
+                found.append((Segment(keyword, _enlarged(mask, tile.shape[0], tile.shape[1]), score), values))
         return found
 
 
