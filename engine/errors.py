@@ -78,6 +78,12 @@ class MissingDependencyError(EngineError):
     code = -32060
 
 
+class KeywordServiceError(EngineError):
+    """The language model that finds keywords did not answer, or not as asked."""
+
+    code = -32080
+
+
 class Cancelled(EngineError):
     """The user stopped the work; finished parts are kept."""
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from engine.errors import UsageError
 from engine.text.contract import Keywords
 from engine.text.negation import negated_spans
 from engine.text.phrases import noun_phrases
-from engine.text.tokens import Token, TokenKind, normalise_query, tokenise
-from engine.text.words import Lexicon, WordClass, lexicon, singular
+from engine.text.tokens import Token, TokenKind, normalise_query, tokenise, unquoted
+from engine.text.words import Lexicon, WordClass, distinct_keywords, lexicon
 
 _EXAMPLE = 'Say what to look for, for example "tennis courts beside a parking lot".'
 _CONJUNCTIONS = frozenset({"and", "or", "but", "nor", "while", "whereas", "although", "though"})
@@ -54,8 +54,8 @@ class LocalKeywordExtractor:
                 query=query,
             )
         negated = {i for start, end in spans for i in range(start, end)}
-        positives = _distinct(p.text for p in phrases if not p.weak and p.first not in negated)
-        negatives = _distinct(
+        positives = distinct_keywords(p.text for p in phrases if not p.weak and p.first not in negated)
+        negatives = distinct_keywords(
             phrase
             for start, end in spans
             for phrase in _negatives(
@@ -87,7 +87,7 @@ def _positive_text(text: str, tokens: Sequence[Token], spans: Sequence[tuple[int
     ``silent`` are the indices of tokens that say nothing by themselves.
     """
     if not spans:
-        return _plain(text, tokens).strip()
+        return unquoted(text, tokens).strip()
     pieces: list[str] = []
     starts = [0, *(end for _, end in spans)]
     stops = [*(start for start, _ in spans), len(tokens)]
@@ -99,28 +99,8 @@ def _positive_text(text: str, tokens: Sequence[Token], spans: Sequence[tuple[int
         while stop > start and stop - 1 in silent:
             stop -= 1
         if start < stop:
-            piece = _plain(text[: tokens[stop - 1].end], tokens[start:stop])
+            piece = unquoted(text[: tokens[stop - 1].end], tokens[start:stop])
             pieces.append(piece if not pieces else (", " if separated or start > first else " ") + piece)
             separated = False
         separated |= any(tokens[i].kind is TokenKind.MARK for i in range(stop, last))
     return "".join(pieces)
-
-
-def _plain(text: str, tokens: Sequence[Token]) -> str:
-    """``text`` from the first token on, without quotation marks."""
-    parts: list[str] = []
-    at = tokens[0].start
-    for token in tokens:
-        parts.append(text[at : token.start])
-        parts.append(token.text)
-        at = token.end
-    parts.append(text[at:])
-    return "".join(parts)
-
-
-def _distinct(keywords: Iterable[str]) -> tuple[str, ...]:
-    """Without repetitions; singular and plural count as one, and the first wording stays."""
-    kept: dict[str, str] = {}
-    for keyword in keywords:
-        kept.setdefault(singular(keyword), keyword)
-    return tuple(kept.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -45,6 +46,18 @@ def normalise_query(query: str) -> str:
 def tokenise(text: str) -> list[Token]:
     """Tokens of a normalised query, in order."""
     return [_token(match) for match in _TOKEN.finditer(text)]
+
+
+def unquoted(text: str, tokens: Sequence[Token]) -> str:
+    """``text`` from the first of ``tokens`` on, without quotation marks."""
+    parts: list[str] = []
+    at = tokens[0].start
+    for token in tokens:
+        parts.append(text[at : token.start])
+        parts.append(token.text)
+        at = token.end
+    parts.append(text[at:])
+    return "".join(parts)
 
 
 def _token(match: re.Match[str]) -> Token:

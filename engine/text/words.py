@@ -156,6 +156,14 @@ def singular(word: str) -> str:
     return word[:-1]
 
 
+def distinct_keywords(keywords: Iterable[str]) -> tuple[str, ...]:
+    """Without repetitions; singular and plural count as one, and the first wording stays."""
+    kept: dict[str, str] = {}
+    for keyword in keywords:
+        kept.setdefault(singular(keyword), keyword)
+    return tuple(kept.values())
+
+
 @cache
 def lexicon() -> Lexicon:
     """The lexicon that ships with the engine, read once."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import UsageError
@@ -207,6 +207,7 @@ _WORDS = [
 ]
 
 
+@settings(deadline=None)
 @given(
     st.one_of(st.text(), st.lists(st.sampled_from([*_WORDS, "-pool", "tennis court", "ß", "İ", "Σ."])).map(" ".join))
 )
@@ -229,11 +230,13 @@ _THINGS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(_THINGS, st.sampled_from([", ", " and ", "; ", " / ", "\n", " near many "]))
 def test_a_list_of_things_comes_back_as_it_is_whatever_joins_it(things: list[str], joint: str) -> None:
     assert EXTRACTOR.extract(joint.join(things)) == Keywords(tuple(things), (), joint.join(things).replace("\n", " "))
 
 
+@settings(deadline=None)
 @given(_THINGS, _THINGS, st.sampled_from(["", '"']))
 def test_what_follows_a_minus_sign_is_a_negative_and_nothing_else_is(
     things: list[str], ruled_out: list[str], quote: str
@@ -242,6 +245,7 @@ def test_what_follows_a_minus_sign_is_a_negative_and_nothing_else_is(
     assert EXTRACTOR.extract(query) == Keywords(tuple(things), tuple(ruled_out), ", ".join(things))
 
 
+@settings(deadline=None)
 @given(_THINGS, st.sampled_from(["without", "no", "excluding", "lacking", "but no"]))
 def test_what_or_joins_to_a_negation_is_ruled_out(things: list[str], negator: str) -> None:
     found = EXTRACTOR.extract(f"a harbour {negator} {' or '.join(things)}")
