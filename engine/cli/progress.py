@@ -13,7 +13,7 @@ from engine.cli.interrupt import Interrupt
 from engine.errors import Cancelled
 from engine.types import Progress
 
-_UNITS = {"index": "tile", "refine": "hit", "download": "B", "encode images": "image"}
+_UNITS = {"index": "tile", "refine": "hit", "download": "B", "encode images": "image", "outline": "image"}
 _QUIET = frozenset({"rank"})  # over in milliseconds
 _LINE_SECONDS = 10.0
 

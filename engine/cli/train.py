@@ -1,4 +1,4 @@
-"""``mpsclip train``: trains the packaged model."""
+"""``mpsclip train``: trains a model."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ def run(args: argparse.Namespace, context: Context) -> int:
     from engine.train.cli import run as train
 
     with context.working():
-        return train(args, context.progress)
+        return train(args, context.progress, context.print)

@@ -3,30 +3,81 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
-from engine.errors import MissingDependencyError
+from engine.errors import MissingDependencyError, UsageError
 from engine.types import ProgressSink, no_progress
+
+PACKAGED, MPS_CLIP = "packaged", "mps-clip"
+_ONLY_OF = {"start": PACKAGED, "resume": MPS_CLIP, "masks_only": MPS_CLIP, "cache": MPS_CLIP}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``mpsclip train``."""
-    parser.add_argument("recipe", choices=["packaged"], help="what to train: the packaged model")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of RSICD")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for checkpoints and the report")
-    parser.add_argument("--start", type=Path, metavar="FILE", help="go on from the weights of this checkpoint")
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="JSON file whose keys replace the recipe's settings"
+        "recipe", choices=[PACKAGED, MPS_CLIP], help="what to train: the packaged model, or MPS-CLIP on a CLIP backbone"
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of RSICD, or laid out like it")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for checkpoints and the report")
+    parser.add_argument("--start", type=Path, metavar="FILE", help="packaged: go on from this checkpoint's weights")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings that replace the recipe's: JSON, for mps-clip also TOML such as resources/recipes/*.toml",
+    )
+    parser.add_argument("--resume", action="store_true", help="mps-clip: go on from the last checkpoint in --out")
+    parser.add_argument(
+        "--masks-only", action="store_true", help="mps-clip: outline the keywords of all captions, and stop"
+    )
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help="mps-clip: folder of the outlines (default: the user's cache)"
     )
 
 
-def run(args: argparse.Namespace, progress: ProgressSink = no_progress) -> int:
-    """Trains as the arguments say; 0 when done."""
+def run(
+    args: argparse.Namespace, progress: ProgressSink = no_progress, say: Callable[[str], None] = lambda line: None
+) -> int:
+    """Trains as the arguments say; 0 when done. ``say`` is given the outcome in words.
+
+    Raises:
+        UsageError: an option of another recipe, or data and settings that cannot be used.
+        MissingDependencyError: without the extra ``train``.
+    """
+    for option, recipe in _ONLY_OF.items():
+        if getattr(args, option) and args.recipe != recipe:
+            name = option.replace("_", "-")
+            raise UsageError(f"--{name} is an option of 'mpsclip train {recipe}'.", "Leave it out.", option=name)
     try:
+        if args.recipe == MPS_CLIP:
+            return _train_mps_clip(args, progress, say)
         from engine.train.packaged.run import train_packaged
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"Training needs the package {error.name}.", "Install it with: pip install 'mpsclip[train]'."
         ) from error
     train_packaged(args.data, args.out, args.config, progress, args.start)
+    return 0
+
+
+def _train_mps_clip(args: argparse.Namespace, progress: ProgressSink, say: Callable[[str], None]) -> int:
+    from engine.train.mps_clip.run import train_mps_clip
+
+    outcome = train_mps_clip(
+        args.data,
+        args.out,
+        args.config,
+        resume=args.resume,
+        masks_only=args.masks_only,
+        cache=args.cache,
+        progress=progress,
+    )
+    if outcome is not None and outcome.state.best is not None:
+        best = outcome.state.best
+        say(
+            f"val mR {best['val']['mR']:.2f} after epoch {best['epoch']} (chance {outcome.chance:.2f}); "
+            f"{outcome.state.step} steps, {outcome.state.seconds / 60:.1f} min"
+        )
+        say(f"weights {outcome.files.best}, report {outcome.files.report}, curves {outcome.files.plot}")
     return 0

@@ -1,0 +1,124 @@
+"""The network of a run, and the one forward pass that a step makes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from open_clip.model import CLIP
+from torch import Tensor, nn
+
+from engine.errors import UsageError
+from engine.models.catalogue import CLIP_MEAN, CLIP_STD, Channels, catalogue
+from engine.models.mps_clip.build import (
+    BackboneIdentity,
+    BuiltMpsClip,
+    build_from_catalogue,
+    build_mps_clip,
+    tensors_sha256,
+)
+from engine.models.mps_clip.network import MpsClip
+from engine.models.open_clip_backbone import load_weights
+from engine.models.weights import file_sha256
+from engine.train.mps_clip.config import ModelSettings
+from engine.train.mps_clip.data import standardise
+from engine.train.mps_clip.seeds import Purpose, derived_seed
+from engine.train.objectives import training_region_feature
+from engine.types import ProgressSink
+
+
+def build_network(settings: ModelSettings, seed: int, progress: ProgressSink) -> BuiltMpsClip:
+    """The network on the CPU with what is to be trained set to require gradients.
+
+    Args:
+        settings: architecture, backbone's weights and sizes.
+        seed: of the run; random weights follow from it.
+        progress: receives the progress of a download.
+
+    Raises:
+        UsageError: open_clip cannot build the architecture.
+        ModelError: the weights are missing, damaged or do not fit.
+    """
+    sizes: dict[str, Any] = {
+        "bottleneck": settings.bottleneck,
+        "adapter_heads": settings.adapter_heads,
+        "views": settings.views,
+        "temperature": settings.temperature,
+    }
+    sizes["seed"] = derived_seed(seed, Purpose.WEIGHTS)
+    file = Path(settings.weights).expanduser() if settings.weights else None
+    if isinstance(settings.architecture, dict):
+        built = _from_table(settings.architecture, file, sizes)
+    elif settings.weights in catalogue().ids:
+        built = build_from_catalogue(settings.weights, progress, **sizes)
+        if built.backbone.architecture != settings.architecture:
+            raise UsageError(
+                f"The weights {settings.weights} belong to {built.backbone.architecture}, not to "
+                f"{settings.architecture}.",
+                "Set model.architecture to that name.",
+                weights=settings.weights,
+            )
+    else:
+        built = build_mps_clip(settings.architecture, file, **sizes)
+    net = built.model
+    if settings.train_backbone:
+        net.requires_grad_(True)
+        net.clip.logit_scale.requires_grad_(False)  # the objective takes it as the backbone has it
+    else:
+        net.requires_grad_(False)
+        for parameter in net.new_parameters():
+            parameter.requires_grad_(True)
+    return built
+
+
+def _from_table(table: dict[str, Any], file: Path | None, sizes: dict[str, Any]) -> BuiltMpsClip:
+    seed = sizes.pop("seed")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            clip = CLIP(**table)
+            side = int(table["vision_cfg"]["image_size"])
+            context = int(table["text_cfg"]["context_length"])
+        except (TypeError, KeyError, ValueError, AssertionError) as error:
+            raise UsageError(
+                f"open_clip cannot build model.architecture: {' '.join(str(error).split())}.",
+                "It takes embed_dim, vision_cfg (with image_size) and text_cfg (with context_length), as open_clip's "
+                "own model files have them.",
+            ) from error
+        name = json.dumps(table, sort_keys=True)
+        if file is None:
+            backbone = BackboneIdentity(name, tensors_sha256(clip), f"random:{seed}")
+        else:
+            load_weights(clip, file)
+            backbone = BackboneIdentity(name, file_sha256(file), file.name)
+        net = MpsClip(clip, **sizes)
+    return BuiltMpsClip(net, open_clip.SimpleTokenizer(context_length=context), backbone, side, CLIP_MEAN, CLIP_STD)
+
+
+class Embedder(nn.Module):
+    """What a step computes on one device: data-parallel training needs it to be one module with one forward pass."""
+
+    def __init__(self, net: MpsClip, mean: Channels, std: Channels) -> None:
+        super().__init__()
+        self.net = net
+        self._mean, self._std = mean, std
+
+    def forward(self, images: Tensor, masks: Tensor, valid: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The fields of a :class:`engine.train.mps_clip.data.Batch` to embeddings.
+
+        Returns:
+            Global images ``(B, E)``, texts ``(B, E)`` and views ``(K, B, E)``.
+        """
+        whole = self.net.embed_images(self.pixels(images)).whole
+        texts = self.net.embed_texts(tokens).whole
+        # The subimages: the picture as it was augmented, black outside each mask.
+        cut = images[:, None] * masks[:, :, None]  # (B, n, 3, H, W)
+        regions = self.net.embed_regions(self.pixels(cut), valid)
+        return whole, texts, self.net.views(training_region_feature(regions, valid, whole))
+
+    def pixels(self, images: Tensor) -> Tensor:
+        """uint8 ``(…, 3, H, W)`` to the network's input."""
+        return standardise(images, self._mean, self._std)

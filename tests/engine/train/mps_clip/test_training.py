@@ -1,0 +1,218 @@
+"""Training of MPS-CLIP from a folder of pictures to weights, report and curves."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from engine.cli.main import main
+from engine.errors import Cancelled, UsageError
+from engine.models.mps_clip.adapter_file import load_adapters
+from engine.resources import resource_path
+from engine.train.mps_clip.config import read_config
+from engine.train.mps_clip.loop import schedule
+from engine.train.mps_clip.network import build_network
+from engine.train.mps_clip.run import train_mps_clip
+from engine.types import Json, Progress, no_progress
+
+Settings = Callable[..., Path]
+
+
+class StopAfter:
+    """A sink that stops training after so many steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    def __call__(self, progress: Progress, /) -> None:
+        if progress.stage == "train":
+            self.left -= 1
+            if not self.left:
+                raise Cancelled
+
+
+def report(out: Path) -> Json:
+    content: Json = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    return content
+
+
+def without_time(row: Json) -> Json:
+    return {name: value for name, value in row.items() if name != "minutes"}
+
+
+def test_the_command_leaves_checkpoint_weights_report_and_curves(
+    data: Path, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["train", "mps-clip", "--data", str(data), "--out", str(out), "--config", str(settings())]) == 0
+    found = report(out)
+    assert found["status"] == "finished"
+    assert [row["epoch"] for row in found["history"]] == [1, 2]
+    assert len(found["losses"]) == found["steps"] == 6
+    assert found["best"]["val"]["mR"] == max(row["val"]["mR"] for row in found["history"])
+    assert found["chance_mR"] == pytest.approx(100 * (1 / 4 + 1 + 1 + 1 / 4 + 1 + 1) / 6, abs=1.0)
+    assert found["data"] == {"folder": str(data), "images": 6, "pairs": 30, "val_images": 4}
+    assert found["config"]["optimiser"]["batch_pairs"] == 8
+    assert found["environment"]["torch"] == torch.__version__
+    assert f"after epoch {found['best']['epoch']}" in capsys.readouterr().out
+    with Image.open(out / "curves.png") as picture:
+        assert picture.format == "PNG" and picture.width > 600
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 20
+    assert sorted(path.name for path in out.iterdir()) == ["best.safetensors", "curves.png", "last.ckpt", "report.json"]
+
+
+@pytest.mark.parametrize("stops", [(2,), (3,), (1, 3, 1)])
+def test_a_resumed_run_has_the_curve_and_the_weights_of_an_uninterrupted_one(
+    data: Path, settings: Settings, tmp_path: Path, stops: tuple[int, ...]
+) -> None:
+    config = settings(hardware={"checkpoint_steps": 1})
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train_mps_clip(data, whole, config)
+    for i, steps in enumerate(stops):
+        with pytest.raises(Cancelled):
+            train_mps_clip(data, parts, config, resume=i > 0, progress=StopAfter(steps))
+    assert len(torch.load(parts / "last.ckpt")["state"]["losses"]) < 6
+    train_mps_clip(data, parts, config, resume=True)
+    a, b = torch.load(whole / "last.ckpt"), torch.load(parts / "last.ckpt")
+    assert a["state"]["losses"] == b["state"]["losses"]
+    assert len(a["state"]["losses"]) == 6
+    assert list(map(without_time, a["state"]["history"])) == list(map(without_time, b["state"]["history"]))
+    assert all(torch.equal(value, b["parameters"][name]) for name, value in a["parameters"].items())
+    assert (whole / "best.safetensors").read_bytes() == (parts / "best.safetensors").read_bytes()
+
+
+def test_steps_since_the_last_checkpoint_are_done_again_alike(data: Path, settings: Settings, tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train_mps_clip(data, whole, settings())
+    with pytest.raises(Cancelled):
+        train_mps_clip(data, parts, settings(), progress=StopAfter(5))
+    assert report(parts)["steps"] == 3  # the epoch that was finished
+    train_mps_clip(data, parts, settings(data={"workers": 1}), resume=True)
+    assert report(parts)["losses"] == report(whole)["losses"]
+
+
+def test_another_seed_gives_another_curve(data: Path, settings: Settings, tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(json.loads(settings().read_text()) | {"seed": 1}), encoding="utf-8")
+    train_mps_clip(data, tmp_path / "a", settings())
+    train_mps_clip(data, tmp_path / "b", other)
+    assert report(tmp_path / "a")["losses"] != report(tmp_path / "b")["losses"]
+
+
+def test_a_run_goes_on_only_as_itself(data: Path, settings: Settings, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    train_mps_clip(data, out, settings(optimiser={"max_steps": 1}))
+    with pytest.raises(UsageError, match=r"holds a run already.*--resume"):
+        train_mps_clip(data, out, settings())
+    with pytest.raises(UsageError, match=r"another run: config\.optimiser\.lr, config\.optimiser\.max_steps differ"):
+        train_mps_clip(data, out, settings(optimiser={"lr": 2e-3}), resume=True)
+    (out / "last.ckpt").write_bytes(b"half a file")
+    with pytest.raises(UsageError, match="no checkpoint of this version"):
+        train_mps_clip(data, out, settings(optimiser={"max_steps": 1}), resume=True)
+
+
+def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(
+    data: Path, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    train_mps_clip(data, out, settings(optimiser={"epochs": 1}))
+    kept = (out / "last.ckpt").read_bytes()
+
+    def half(content: object, file: Path) -> None:
+        file.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", half)
+    (out / "best.safetensors").unlink()
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again" / "last.ckpt").write_bytes(kept)
+    with pytest.raises(UsageError):
+        train_mps_clip(data, tmp_path / "again", settings(), resume=True)
+    assert (tmp_path / "again" / "last.ckpt").read_bytes() == kept
+
+
+def test_training_stops_when_val_no_longer_gains(data: Path, settings: Settings, tmp_path: Path) -> None:
+    config = settings(optimiser={"epochs": 50, "patience": 2, "lr": 1e-9})
+    train_mps_clip(data, tmp_path / "out", config)
+    found = report(tmp_path / "out")
+    assert found["status"] == "stopped early"
+    assert len(found["history"]) == found["best"]["epoch"] + 2
+
+
+def test_on_given_weights_adapters_and_heads_alone_are_trained(data: Path, settings: Settings, tmp_path: Path) -> None:
+    random = build_network(read_config(settings()).model, 0, no_progress).model.clip
+    state = {name: value for name, value in random.state_dict().items() if "g2adapter" not in name}
+    save_file(state, tmp_path / "clip.safetensors")
+    given = {"weights": str(tmp_path / "clip.safetensors"), "train_backbone": False}
+    config, out = settings(model=given, optimiser={"lr": 1e-2}), tmp_path / "out"
+    train_mps_clip(data, out, config)
+    saved = load_file(out / "best.safetensors")
+    assert all("g2adapter" in name or name.startswith("mpr_head.") for name in saved)
+    assert report(out)["parameters"]["trained"] == sum(value.numel() for value in saved.values())
+    built = build_network(read_config(config).model, 0, no_progress)
+    load_adapters(built, out / "best.safetensors")
+    up = built.model.adapters()[0].up_proj.weight
+    assert float(up.detach().abs().max()) > 1e-3  # zero in a fresh adapter
+    assert torch.equal(built.model.clip.visual.proj, state["visual.proj"])
+
+
+@pytest.mark.slow
+def test_regions_are_outlined_once_and_trained_on(data: Path, settings: Settings, tmp_path: Path) -> None:
+    config = settings(data={"regions": 2, "limit_train": 2, "workers": 0}, optimiser={"max_steps": 1})
+    told: list[Progress] = []
+    cache = tmp_path / "cache"
+    assert train_mps_clip(data, tmp_path / "a", config, masks_only=True, cache=cache, progress=told.append) is None
+    assert told[-1] == Progress("outline", 2, 2)
+    assert not (tmp_path / "a").exists()
+    kept = (cache / "training-masks.sqlite").read_bytes()
+    train_mps_clip(data, tmp_path / "a", config, cache=cache)
+    train_mps_clip(data, tmp_path / "b", config, cache=cache)
+    assert (cache / "training-masks.sqlite").read_bytes() == kept
+    without = settings(data={"regions": 0, "limit_train": 2}, optimiser={"max_steps": 1})
+    train_mps_clip(data, tmp_path / "c", without)
+    losses = [report(tmp_path / name)["losses"] for name in "abc"]
+    assert losses[0] == losses[1] != losses[2]
+
+
+@pytest.mark.slow
+def test_two_processes_have_the_loss_of_one_with_the_whole_batch(
+    data: Path, settings: Settings, tmp_path: Path
+) -> None:
+    train_mps_clip(data, tmp_path / "one", settings(optimiser={"max_steps": 2}))
+    two = settings("two.json", optimiser={"max_steps": 2, "batch_pairs": 4}, hardware={"devices": 2, "strategy": "ddp"})
+    command = [sys.executable, "-m", "engine", "train", "mps-clip", "--data", str(data), "--config", str(two)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*command, "--out", str(tmp_path / "two")], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("val mR") == 1
+    # Fresh adapters are the identity, so that the first step knows nothing of dropout.
+    assert report(tmp_path / "two")["losses"][0] == pytest.approx(report(tmp_path / "one")["losses"][0], rel=1e-5)
+    assert report(tmp_path / "two")["environment"]["devices"] == 2
+
+
+def test_rates_rise_in_a_line_and_fall_in_a_line() -> None:
+    factors = [schedule(step, 100, 0.1) for step in range(100)]
+    assert np.allclose(factors[:10], np.arange(1, 11) / 10)
+    assert np.allclose(factors[10:], 1 - np.arange(90) / 90)
+    assert schedule(0, 5, 0.0) == 1.0
+
+
+@pytest.mark.slow
+def test_a_trial_on_rsicd_learns(shared_data: Path, tmp_path: Path) -> None:
+    """From random weights, on a CPU, in minutes: at least five times what a random order reaches."""
+    rsicd = shared_data / "data" / "rsicd"
+    outcome = train_mps_clip(rsicd, tmp_path / "out", resource_path("recipes", "trial-cpu.toml"))
+    assert outcome is not None and outcome.state.best is not None
+    assert outcome.state.best["val"]["mR"] >= 5 * outcome.chance
+    losses = outcome.state.losses
+    assert np.mean(losses[-50:]) < np.mean(losses[:50])
