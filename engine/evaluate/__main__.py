@@ -1,4 +1,4 @@
-"""``python -m engine.evaluate mosaic|scene``: what docs/evaluation.md measures beyond the recalls, as JSON."""
+"""``python -m engine.evaluate mosaic|scene|regions``: what docs/evaluation.md measures beyond the recalls, as JSON."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from engine.config import SearchOptions, SegmenterName
 from engine.errors import EngineError
 from engine.evaluate.drawn_scene import evaluate_scene
 from engine.evaluate.mosaic_search import evaluate_mosaic
+from engine.evaluate.regions import StudySettings, study_regions, table_lines
 from engine.index.folder import IndexFolder
 from engine.models.registry import load_model
 from engine.search.pipeline import Searcher
@@ -35,11 +36,32 @@ def _parser() -> argparse.ArgumentParser:
     mosaic.add_argument("--captions", type=int, default=200)
     scene = commands.add_parser("scene", help="drawn scenes")
     scene.add_argument("--seeds", type=int, nargs="+", required=True)
+    _add_regions(commands)
     return parser
 
 
+def _add_regions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    defaults = StudySettings()
+    parser = commands.add_parser("regions", help="what regions add on RSICD, without the leak of its captions")
+    parser.add_argument("--data", type=Path, required=True, help="folder of RSICD")
+    parser.add_argument("--split", choices=["val", "test"], default="val")
+    parser.add_argument("--model", default=argparse.SUPPRESS)
+    parser.add_argument("--device", default=argparse.SUPPRESS)
+    names = [name.value for name in SegmenterName if name is not SegmenterName.NONE]
+    parser.add_argument("--segmenter", choices=names, default=SegmenterName.RELEVANCE.value)
+    parser.add_argument(
+        "--captions", type=int, default=defaults.captions, metavar="N", help="queries (0: no re-ranking)"
+    )
+    parser.add_argument("--top", type=int, default=defaults.top, metavar="M", help="images re-ranked for each")
+    parser.add_argument("--vocabulary", type=int, default=defaults.vocabulary, metavar="N", help="words (0: none)")
+    parser.add_argument("--caption-guided", action="store_true", help="measure the way that leaks too, labelled")
+    parser.add_argument("--timed", type=int, default=defaults.timed, metavar="N", help="queries and images timed alone")
+    parser.add_argument("--images", type=int, metavar="N", help="only the first N of the split, to try things out")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
 def _print_progress(progress: Progress, /) -> None:
-    if progress.stage in ("scenes", "captions", "wordings", "kinds") and progress.done % 10 == 0:
+    if progress.stage in ("scenes", "captions", "wordings", "kinds", "regions") and progress.done % 10 == 0:
         print(f"{progress.stage} {progress.done}/{progress.total} {progress.detail}", file=sys.stderr, flush=True)
 
 
@@ -59,9 +81,23 @@ def run(args: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     return [evaluate_scene(searcher, work, seed, options, _print_progress).to_json() for seed in args.seeds]
 
 
+def run_regions(args: argparse.Namespace) -> None:
+    """Prints what regions add."""
+    model = load_model(args.model, args.device)
+    segmenter = make_segmenter(SegmenterName(args.segmenter), model)
+    if segmenter is None:
+        raise AssertionError("the parser offers no way to have none")
+    settings = StudySettings(args.captions, args.top, args.vocabulary, args.caption_guided, args.timed, args.images)
+    report = study_regions(model, segmenter, LocalKeywordExtractor(), args.data, args.split, settings, _print_progress)
+    print(json.dumps(report, indent=1) if args.json else "\n".join(table_lines(report)))
+
+
 def main() -> int:
     args = _parser().parse_args()
     try:
+        if args.command == "regions":
+            run_regions(args)
+            return 0
         if args.work is not None:
             args.work.mkdir(parents=True, exist_ok=True)
             reports = run(args, args.work)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.types import BoolArray, Float32Array, IntArray
+from engine.types import BoolArray, Float32Array, Float64Array, IntArray
 
 KS = (1, 5, 10)
 
@@ -61,14 +61,14 @@ class RetrievalReport:
         }
 
 
-def recalls(scores: Float32Array, relevant: BoolArray, ks: tuple[int, ...] = KS) -> Recalls:
+def recalls(scores: Float32Array | Float64Array, relevant: BoolArray, ks: tuple[int, ...] = KS) -> Recalls:
     """Recall at each k: a query counts when one of its relevant items is among the first k.
 
     Only the relevant items with the query's best relevant score matter. Let G items score higher, t items tie there and
     r of these be relevant; with m = k - G places left, the query counts with probability 1 - C(t-r, m) / C(t, m).
 
     Args:
-        scores: float32 ``(Q, N)``.
+        scores: ``(Q, N)``.
         relevant: bool ``(Q, N)``; each query has at least one relevant item.
     """
     best = np.where(relevant, scores, -np.inf).max(1, keepdims=True)

@@ -33,9 +33,6 @@ MOST_FRAGMENTS = 16  # a read opens each of them
 LONGEST_WAIT = 20.0  # seconds
 KEPT_VERSIONS = timedelta(hours=1)  # longer than any read: another process may be at an older version
 
-# What lancedb, pyarrow, zlib and numpy raise for damaged or missing files.
-_DAMAGE = (RuntimeError, ValueError, KeyError, OSError, pa.ArrowException, zlib.error)
-
 _log = logging.getLogger(__name__)
 
 
@@ -96,7 +93,7 @@ class RegionStore:
             rows = query.limit(None).to_arrow().combine_chunks()
             found = [keyword_of[key] for key in rows.column("key").to_pylist()]
             return dict(zip(zip(rows.column("tile").to_pylist(), found, strict=True), _regions(rows), strict=True))
-        except _DAMAGE as error:
+        except Exception as error:  # of damaged files lancedb raises anything, panics included
             _log.warning("Kept regions in %s cannot be read and are looked for again (%s)", self._folder, error)
             self._damaged = True
             return {}
@@ -111,7 +108,7 @@ class RegionStore:
                 table.add(self._rows(regions))
                 if table.stats()["fragment_stats"]["num_fragments"] > MOST_FRAGMENTS:
                     table.optimize(cleanup_older_than=KEPT_VERSIONS)
-        except _DAMAGE as error:
+        except Exception as error:  # as above; a search does not fail for want of a cache
             _log.warning("Regions cannot be kept in %s (%s)", self._folder, error)
 
     def _key(self, keyword: str) -> str:
@@ -147,7 +144,7 @@ class RegionStore:
         if place.exists() and not self._damaged:
             try:
                 return self._open()
-            except _DAMAGE as error:
+            except Exception as error:  # as above
                 _log.warning("Kept regions in %s are damaged and dropped (%s)", self._folder, error)
         shutil.rmtree(place, ignore_errors=True)
         self._damaged = False

@@ -19,10 +19,12 @@ from engine.search.hits import Hit
 from engine.search.rasters import SearchedRaster
 from engine.segment.contract import Segment, Segmenter
 from engine.segment.subimages import cut_subimages
-from engine.types import UInt8Array
+from engine.types import Float32Array, UInt8Array
 
 LARGEST_READ = 2
 """A tile is read at most at this multiple of the model's input: finer outlines, bounded work."""
+
+SUBIMAGES_PER_BATCH = 64
 
 Known = dict[tuple[int, RegionKey], Region | None]
 """By raster, tile and keyword; None where the keyword is not to be found."""
@@ -90,24 +92,12 @@ class RegionSource:
     def _look_for(self, hits: Sequence[Hit], keywords: Sequence[Sequence[str]]) -> Known:
         tiles = [self._read(hit) for hit in hits]
         segments = self._segmenter.segment(tiles, keywords)
-        embeddings = iter(self._embed(tiles, segments))
+        embeddings = iter(embed_segments(self._model, tiles, segments))
         found: Known = {self._key(hit, word): None for hit, words in zip(hits, keywords, strict=True) for word in words}
         for hit, of_tile in zip(hits, segments, strict=True):
             for segment in of_tile:
                 found[self._key(hit, segment.keyword)] = Region(segment.mask, segment.score, next(embeddings))
         return found
-
-    def _embed(self, tiles: Sequence[UInt8Array], segments: Sequence[Sequence[Segment]]) -> np.ndarray:
-        """One embedding ``(E,)`` a segment, tile by tile."""
-        side = self._model.image_size
-        cut = [cut_subimages(tile, some, side) for tile, some in zip(tiles, segments, strict=True) if some]
-        if not cut:
-            return np.empty((0, self._model.embed_dim), np.float32)
-        subimages = np.concatenate(cut)  # uint8 (n, s, s, 3)
-        with torch.inference_mode():
-            mask = torch.ones(1, len(subimages), dtype=torch.bool)
-            regions = self._model.encode_regions(self._model.preprocess(subimages)[None], mask)  # (1, n, E)
-            return regions[0].float().cpu().numpy()
 
     def _keep(self, found: Known) -> None:
         self._pending.update(found)
@@ -141,3 +131,22 @@ class RegionSource:
             )
             self._readers[raster] = self._stack.enter_context(reader)
         return self._readers[raster]
+
+
+def embed_segments(
+    model: RetrievalModel, tiles: Sequence[UInt8Array], segments: Sequence[Sequence[Segment]]
+) -> Float32Array:
+    """Embeddings ``(n, E)`` of the subimages that the segments, one list a tile, cut out of tiles ``(H, W, 3)``; tile
+    by tile.
+    """
+    cut = [cut_subimages(tile, some, model.image_size) for tile, some in zip(tiles, segments, strict=True) if some]
+    if not cut:
+        return np.empty((0, model.embed_dim), np.float32)
+    subimages = np.concatenate(cut)  # uint8 (n, s, s, 3)
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(subimages), SUBIMAGES_PER_BATCH):
+            inputs = model.preprocess(subimages[start : start + SUBIMAGES_PER_BATCH])[None]
+            mask = torch.ones(inputs.shape[:2], dtype=torch.bool)
+            parts.append(model.encode_regions(inputs, mask)[0].float().cpu().numpy())
+    return np.concatenate(parts)
