@@ -105,10 +105,11 @@ def patch_features(visual: nn.Module, images: Tensor, architecture: str) -> Tens
     """
     if isinstance(visual, VisionTransformer) and visual.attn_pool is None and visual.proj is not None:
         tokens: Tensor = visual.forward_intermediates(
-            images, indices=1, normalize_intermediates=True, intermediates_only=True, output_fmt="NCHW"
-        )["image_intermediates"][-1]  # (B, D, h, w)
-        projected: Tensor = tokens.permute(0, 2, 3, 1) @ visual.proj
-        return projected
+            images, indices=1, normalize_intermediates=True, intermediates_only=True, output_fmt="NLC"
+        )["image_intermediates"][-1]  # (B, N, D), row by row
+        rows = images.shape[-2] // visual.patch_size[0]
+        projected: Tensor = tokens @ visual.proj
+        return projected.unflatten(1, (rows, -1))
     if isinstance(visual, ModifiedResNet) and visual.attnpool is not None:
         features = visual.stem(images)
         for layer in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):

@@ -23,10 +23,12 @@ from engine.models.compact.quantise import dequantise
 from engine.models.compact.text_tower import TextTowerConfig
 from engine.models.compact.tokenizer import build_tokenizer, tokenize
 from engine.models.contract import ModelIdentity, RetrievalModel
+from engine.models.precision import inference_dtype
 from engine.types import UInt8Array
 
 FORMAT = "mpsclip-compact-1"
 TEXT_BATCH = 256
+PATCH_CONTEXT = 0.5  # of a patch's embedding, half is the tile's
 
 
 class PackagedModel(RetrievalModel):
@@ -36,7 +38,7 @@ class PackagedModel(RetrievalModel):
         file: weights as ``engine.train.packaged.export`` writes them.
         identity: goes into the index key.
         image_size: side in pixels at which tiles are encoded, a multiple of 32.
-        device: where the model runs; on CUDA under float16 autocast.
+        device: where the model runs; the image tower in :func:`engine.models.precision.inference_dtype`.
 
     Raises:
         ModelError: the file is damaged or of another format, or a tensor is missing or unexpected.
@@ -45,6 +47,7 @@ class PackagedModel(RetrievalModel):
     def __init__(self, file: Path, identity: ModelIdentity, image_size: int, device: torch.device) -> None:
         vocabulary, text, embed_dim, state = _read(file)
         self.identity, self.image_size, self.device, self.embed_dim = identity, image_size, device, embed_dim
+        self._dtype = inference_dtype(device)
         self.tokenizer = build_tokenizer(vocabulary, text.positions)
         with torch.device("meta"):
             net = DualEncoder(text, embed_dim)
@@ -69,12 +72,12 @@ class PackagedModel(RetrievalModel):
         return normalise_pixels(pixels)
 
     def encode_images(self, images: Tensor) -> Tensor:
-        with torch.inference_mode(), self._autocast():
-            return self.net.embed_images(self._placed(images)).float()
+        with torch.inference_mode():
+            return self.net.pool(self._tokens(images))
 
     def encode_patches(self, images: Tensor) -> Tensor:
-        with torch.inference_mode(), self._autocast():
-            return self.net.embed_patches(self._placed(images)).float()
+        with torch.inference_mode():
+            return self.net.project(self._tokens(images), PATCH_CONTEXT)
 
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         parts = []
@@ -84,11 +87,11 @@ class PackagedModel(RetrievalModel):
                 parts.append(self.net.embed_texts(ids.to(self.device), mask.to(self.device)).float())
         return torch.cat(parts) if parts else torch.zeros(0, self.embed_dim, device=self.device)
 
-    def _placed(self, images: Tensor) -> Tensor:
-        return images.to(self.device, memory_format=torch.channels_last)
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.float16, enabled=self.device.type == "cuda")
+    def _tokens(self, images: Tensor) -> Tensor:
+        """The image tower, which is nearly all of the work, in the device's fast precision; its tokens in float32."""
+        with torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not torch.float32):
+            tokens: Tensor = self.net.image_tower(images.to(self.device, memory_format=torch.channels_last))
+        return tokens.float()
 
 
 def load_packaged(file: Path, identity: ModelIdentity, image_size: int, device: torch.device) -> PackagedModel:

@@ -29,21 +29,23 @@ class DualEncoder(nn.Module):
 
     def embed_images(self, images: Tensor) -> Tensor:
         """Normalised pixels ``(B, 3, H, W)`` to ``(B, E)``."""
-        return normalize(self.image_head(self.feature_dropout(self.image_tower(images).mean((2, 3)))), dim=-1)
+        return self.pool(self.image_tower(images))
 
     def embed_tokens(self, images: Tensor) -> Tensor:
         """Normalised pixels ``(B, 3, H, W)`` to ``(B, h, w, E)``, each token by itself."""
-        return normalize(self.image_head(self.image_tower(images).permute(0, 2, 3, 1)), dim=-1)
+        return self.project(self.image_tower(images))
 
-    def embed_patches(self, images: Tensor) -> Tensor:
-        """Normalised pixels ``(B, 3, H, W)`` to ``(B, h, w, E)``.
+    def pool(self, tokens: Tensor) -> Tensor:
+        """Token map ``(B, C, h, w)`` to the image's embedding ``(B, E)``."""
+        return normalize(self.image_head(self.feature_dropout(tokens.mean((2, 3)))), dim=-1)
 
-        A patch is half its own token and half the tile's mean before the head: the head was trained on means, and a
-        lone token lies far from what it has seen.
+    def project(self, tokens: Tensor, context: float = 0.0) -> Tensor:
+        """Token map ``(B, C, h, w)`` to embeddings of its tokens ``(B, h, w, E)``.
+
+        ``context`` is the share of the tile's mean that is mixed into each token.
         """
-        tokens = self.image_tower(images).permute(0, 2, 3, 1)  # (B, h, w, C)
-        mixed = 0.5 * (tokens + tokens.mean((1, 2), keepdim=True))
-        return normalize(self.image_head(mixed), dim=-1)
+        mixed = torch.lerp(tokens, tokens.mean((2, 3), keepdim=True), context) if context else tokens
+        return normalize(self.image_head(mixed.permute(0, 2, 3, 1)), dim=-1)
 
     def embed_texts(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Token ids and mask ``(B, L)`` to ``(B, E)``."""
