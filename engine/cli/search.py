@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.cli.command import Context, add_index_options, add_model_options, add_segmenter_options, table
+from engine.cli.keywords import add_keyword_options
 from engine.config import ScoreName, SearchOptions
 from engine.errors import UsageError
 
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--score", choices=[name.value for name in ScoreName], help="of refined hits (default: auto)")
     parser.add_argument("--nms", type=float, metavar="IOU", help="overlap above which the lesser hit is dropped (0.3)")
     parser.add_argument("--crs", metavar="EPSG:N", help="of the result (default: the rasters', else EPSG:4326)")
+    add_keyword_options(parser)
     add_index_options(parser)
     add_model_options(parser)
     parser.set_defaults(run=run)
@@ -78,8 +80,9 @@ def _search(args: argparse.Namespace, options: SearchOptions, context: Context) 
     from engine.search.rasters import open_sources
     from engine.search.segmenters import check_segmenter, make_segmenter
     from engine.search.write import write_geopackage
-    from engine.text.local import LocalKeywordExtractor
+    from engine.text.extractors import make_extractor
 
+    extractor = make_extractor(args.keywords, args.llm_url, args.llm_model, args.cache)
     if options.crs:
         parse_crs(options.crs)
     with open_sources(args.rasters):
@@ -88,7 +91,7 @@ def _search(args: argparse.Namespace, options: SearchOptions, context: Context) 
     with context.working():
         model = load_model(args.model or DEFAULT_MODEL, args.device, context.progress)
         segmenter = make_segmenter(options.segmenter, model, args.segmenter_weights)
-        searcher = Searcher(model, LocalKeywordExtractor(), segmenter, IndexFolder(args.cache))
+        searcher = Searcher(model, extractor, segmenter, IndexFolder(args.cache))
         result = searcher.search(args.query, args.rasters, options, context.progress, context.interrupt.requested)
         write_geopackage([result], args.out, args.overwrite)
         if args.picture is not None:
