@@ -49,9 +49,7 @@ def build_dino(folder: Path, device: torch.device) -> Any:
 
     To be called within ``contained``. The file is read as tensors only, and strictly.
     """
-    models = importlib.import_module("groundingdino.models")
-    with _parts_for_current_transformers():
-        model = models.build_model(_settings(folder))
+    model = dino_model(folder)
     content = torch.load(folder / DINO.needed[0], map_location="cpu", weights_only=True)
     state = {name.removeprefix("module."): tensor for name, tensor in content["model"].items()}
     lacking = model.load_state_dict(state, strict=False)
@@ -59,6 +57,13 @@ def build_dino(folder: Path, device: torch.device) -> Any:
     if lacking.missing_keys or unknown:
         raise ValueError(f"missing: {lacking.missing_keys[:3]}, unexpected: {sorted(unknown)[:3]}")
     return model.eval().to(device)
+
+
+def dino_model(folder: Path) -> Any:
+    """GroundingDINO as the folder's settings describe it, with random weights."""
+    models = importlib.import_module("groundingdino.models")
+    with _parts_for_current_transformers():
+        return models.build_model(_settings(folder))
 
 
 @contextmanager

@@ -64,28 +64,28 @@ SAM: dict[str, WebFile] = {
     kind: WebFile(name, f"{_SAM_ADDRESS}{name}", size, sha256)
     for kind, name, size, sha256 in (
         ("vit_b", "sam_vit_b_01ec64.pth", 375_042_383,
-         "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912"),
+         "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912"),  # pragma: allowlist secret
         ("vit_l", "sam_vit_l_0b3195.pth", 1_249_524_607,
-         "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622"),
+         "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622"),  # pragma: allowlist secret
         ("vit_h", "sam_vit_h_4b8939.pth", 2_564_550_879,
-         "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e"),
+         "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e"),  # pragma: allowlist secret
     )
 }  # fmt: skip
 
 DINO = HubFiles(
     path="",
     repo="ShilongLiu/GroundingDINO",
-    revision="a94c9b567a2a374598f05c584e96798a170c56fb",
+    revision="a94c9b567a2a374598f05c584e96798a170c56fb",  # pragma: allowlist secret
     patterns=("groundingdino_swinb_cogcoor.pth",),
     needed=("groundingdino_swinb_cogcoor.pth",),
     size=938_057_991,
-    sha256="46270f7a822e6906b655b729c90613e48929d0f2bb8b9b76fd10a856f3ac6ab7",
+    sha256="46270f7a822e6906b655b729c90613e48929d0f2bb8b9b76fd10a856f3ac6ab7",  # pragma: allowlist secret
 )
 # GroundingDINO's file holds the weights of its BERT too: only BERT's settings and vocabulary are wanted.
 BERT = HubFiles(
     path="bert-base-uncased",
     repo="google-bert/bert-base-uncased",
-    revision="86b5e0934494bd15c9632b12f734a8a67f723594",
+    revision="86b5e0934494bd15c9632b12f734a8a67f723594",  # pragma: allowlist secret
     patterns=("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt"),
     needed=("bert-base-uncased/config.json", "bert-base-uncased/tokenizer.json"),
     size=700_000,
@@ -93,7 +93,7 @@ BERT = HubFiles(
 SAM3 = HubFiles(
     path="sam3",
     repo="facebook/sam3",
-    revision="3c879f39826c281e95690f02c7821c4de09afae7",
+    revision="3c879f39826c281e95690f02c7821c4de09afae7",  # pragma: allowlist secret
     patterns=("*.json", "*.txt", "model*.safetensors"),
     needed=("sam3/config.json", "sam3/model.safetensors", "sam3/tokenizer.json"),
     size=3_450_000_000,
