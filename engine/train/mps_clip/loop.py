@@ -40,6 +40,7 @@ from engine.types import Json, Progress, ProgressSink, no_progress
 
 IMAGES_AT_ONCE = 64
 TEXTS_AT_ONCE = 256
+DRAWING_SECONDS = 10.0  # curves are drawn no more often while a run goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ class Trainer:
         self.state = State()
         self.facts = facts
         self._val_pixels: Tensor | None = None
+        self._drawn = time.monotonic()
 
     def resume(self) -> None:
         """Goes on from the last checkpoint."""
@@ -229,7 +231,8 @@ class Trainer:
         """The values of all devices in order of rank; gradients flow into this device's own."""
         if self.fabric.world_size == 1:
             return values
-        parts = list(self.fabric.all_gather(values.detach()).unbind(0))
+        together: Any = self.fabric.all_gather(values.detach())  # (devices, ...)
+        parts = list(together)
         parts[self.fabric.global_rank] = values
         return torch.cat(parts, axis)
 
@@ -237,11 +240,10 @@ class Trainer:
         """Recalls on val by global scores; the first device measures, all know the outcome."""
         started = time.monotonic()
         state = self.state
-        report = self.measure().to_json() if self.fabric.is_global_zero else None
-        report = self.fabric.broadcast(report)
+        report: Json = self.fabric.broadcast(self.measure().to_json() if self.fabric.is_global_zero else {})
         losses = state.losses[(state.epoch - 1) * self.order.count :]
         state.seconds += time.monotonic() - started
-        row = {
+        row: Json = {
             "epoch": state.epoch,
             "step": state.step,
             "loss": float(np.mean(losses)),
@@ -267,8 +269,10 @@ class Trainer:
             for start in range(0, len(distinct), TEXTS_AT_ONCE):
                 tokens = self.built.tokenizer(distinct[start : start + TEXTS_AT_ONCE]).to(device)
                 texts.append(net.embed_texts(tokens).whole.float().cpu())
-            for pixels in self._pixels_of_val().split(IMAGES_AT_ONCE):
-                images.append(net.embed_images(self.embedder.pixels(pixels.to(device))).whole.float().cpu())
+            pixels = self._pixels_of_val()
+            for start in range(0, len(pixels), IMAGES_AT_ONCE):
+                part = self.embedder.pixels(pixels[start : start + IMAGES_AT_ONCE].to(device))
+                images.append(net.embed_images(part).whole.float().cpu())
         rows = [place[caption] for caption in captions]
         return evaluate_embeddings(torch.cat(images).numpy(), torch.cat(texts)[rows].numpy(), owner, "mps-clip", "val")
 
@@ -293,18 +297,21 @@ class Trainer:
 
     def _write(self, status: str) -> None:
         if self.fabric.is_global_zero:
-            chance = self.facts["chance_mR"]
             write_report(self.files.report, self.config, self.state, status, self.facts)
-            title = f"{self.facts['title']}, seed {self.config.seed}"
-            draw = partial(
-                draw_curves,
-                losses=self.state.losses,
-                history=self.state.history,
-                chance=chance,
-                steps_an_epoch=self.order.count,
-                title=title,
-            )
-            replace_file(self.files.plot, draw)
+            if status != "running" or time.monotonic() - self._drawn > DRAWING_SECONDS:
+                self._draw()
+
+    def _draw(self) -> None:
+        draw = partial(
+            draw_curves,
+            losses=self.state.losses,
+            history=self.state.history,
+            chance=self.facts["chance_mR"],
+            steps_an_epoch=self.order.count,
+            title=f"{self.facts['title']}, seed {self.config.seed}",
+        )
+        replace_file(self.files.plot, draw)
+        self._drawn = time.monotonic()
 
 
 def schedule(step: int, steps: int, warm_up: float) -> float:

@@ -77,5 +77,6 @@ def draw_curves(
 
 def running_mean(values: Sequence[float], window: int) -> Float64Array:
     """Mean of each ``window`` consecutive values: ``window - 1`` fewer than there are values."""
-    sums = np.concatenate([[0.0], np.cumsum(np.asarray(values, np.float64))])
-    return (sums[window:] - sums[:-window]) / window
+    sums: Float64Array = np.concatenate([[0.0], np.cumsum(np.asarray(values, np.float64))])
+    means: Float64Array = (sums[window:] - sums[:-window]) / window
+    return means
