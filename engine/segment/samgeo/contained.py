@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from engine.errors import MissingDependencyError
 
@@ -36,7 +36,7 @@ def samgeo_module(name: str) -> ModuleType:
     Raises:
         MissingDependencyError: the module would have installed a package.
     """
-    common = importlib.import_module("samgeo.common")
+    common: Any = importlib.import_module("samgeo.common")
     common.install_package = _refuse_to_install
     return importlib.import_module(name)
 

@@ -102,7 +102,7 @@ def _parts_for_current_transformers() -> Iterator[None]:
     from transformers import BertConfig, BertModel
 
     def bert(folder: str) -> BertModel:
-        return BertModel(BertConfig.from_pretrained(folder, local_files_only=True))
+        return BertModel(BertConfig.from_json_file(str(Path(folder) / "config.json")))
 
     model = importlib.import_module("groundingdino.models.GroundingDINO.groundingdino")
     wrapper, loader = model.BertModelWarper, model.get_tokenlizer.get_pretrained_language_model

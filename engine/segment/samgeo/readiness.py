@@ -5,13 +5,22 @@ from __future__ import annotations
 import importlib.util
 import shlex
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import EngineError, MissingDependencyError, ModelError, UsageError
 from engine.resources import project_root
-from engine.segment.samgeo.weights import BERT, DINO, SAM, SAM3, Weights, missing_files, sam_in, weights_folder
+from engine.segment.samgeo.weights import (
+    BERT,
+    DINO,
+    SAM,
+    SAM3,
+    HubFiles,
+    Weights,
+    missing_files,
+    sam_in,
+    weights_folder,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +141,7 @@ def fetch_command(name: str, folder: Path) -> str:
 
 def licence_note(found: Readiness) -> str:
     """What has to be done by hand before the weights may be fetched."""
-    gated: Sequence[str] = [part.repo for part in NEEDS[found.name].weights if getattr(part, "gated", False)]
+    gated = [part.repo for part in NEEDS[found.name].weights if isinstance(part, HubFiles) and part.gated]
     if not gated or not found.files:
         return "."
     return f" (accept the licence of {gated[0]} on huggingface.co first, and log in: hf auth login)."
