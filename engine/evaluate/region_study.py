@@ -13,7 +13,6 @@ from engine.errors import UsageError
 from engine.evaluate.region_bank import RegionBank
 from engine.evaluate.rsicd import embed_distinct, embed_images
 from engine.models.contract import RetrievalModel, ScoreMode
-from engine.search.modes import available_modes
 from engine.segment.contract import Segmenter
 from engine.text.contract import KeywordExtractor
 from engine.types import Float32Array, IntArray, ProgressSink, no_progress
@@ -50,7 +49,7 @@ class RegionStudy:
         self.captions = [caption for image in images for caption in image.captions]
         self.texts: Float32Array = embed_distinct(model, self.captions)
         self.owner: IntArray = np.repeat(np.arange(len(images)), [len(image.captions) for image in images])
-        self.modes = [mode for mode in available_modes(model) if mode is not ScoreMode.GLOBAL]
+        self.modes = [mode for mode in model.score_modes if mode is not ScoreMode.GLOBAL]
         self.bank = self.new_bank()
 
     def new_bank(self) -> RegionBank:

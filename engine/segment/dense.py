@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -10,6 +12,8 @@ from engine.models.contract import RetrievalModel
 from engine.types import UInt8Array
 
 _VIEWS_PER_BATCH = 64
+
+_grids: WeakKeyDictionary[RetrievalModel, tuple[int, int]] = WeakKeyDictionary()
 
 
 @torch.inference_mode()
@@ -37,7 +41,7 @@ def dense_features(
         raise ValueError(f"shifts is {shifts}; it must be at least 1")
     inputs = model.preprocess(tiles)  # (B, 3, S, S)
     count, _, side, _ = inputs.shape
-    rows, cols = model.encode_patches(inputs[:1]).shape[1:3]
+    rows, cols = _patch_grid(model, inputs)
     starts_y = _starts(side / rows, shifts, offset[0])
     starts_x = _starts(side / cols, shifts, offset[1])
     margin = max(abs(start) for start in (*starts_y, *starts_x))
@@ -53,6 +57,14 @@ def dense_features(
         for (y, x), of_view in zip(some, patches, strict=True):
             out[:, :, y, :, x] = of_view
     return out.view(count, rows * shifts, cols * shifts, model.embed_dim)
+
+
+def _patch_grid(model: RetrievalModel, inputs: Tensor) -> tuple[int, int]:
+    """Rows and columns of the model's patches; its input has one size, so it is asked once."""
+    if model not in _grids:
+        rows, cols = model.encode_patches(inputs[:1]).shape[1:3]
+        _grids[model] = rows, cols
+    return _grids[model]
 
 
 def _starts(cell: float, shifts: int, offset: float) -> list[int]:

@@ -49,6 +49,13 @@ def test_a_band_that_cannot_be_read(cli: Cli, tmp_path: Path, packaged: None) ->
     assert not (tmp_path / "o.gpkg").exists()
 
 
+def test_a_score_that_the_model_has_not(cli: Cli, raster: Path, tmp_path: Path, packaged: None) -> None:
+    out = tmp_path / "o.gpkg"
+    outcome = cli("search", "forest", raster, "--out", out, "--segmenter", "relevance", "--score", "max-view")
+    assert_one_line(outcome, 2, "rsicd-mini", "perspective heads", "auto, global, fused")
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("query", ["", "  "])
 def test_an_empty_query(cli: Cli, raster: Path, tmp_path: Path, query: str) -> None:
     assert_one_line(cli("search", query, raster, "--out", tmp_path / "o.gpkg"), 2, "query is empty")

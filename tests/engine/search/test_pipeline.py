@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from affine import Affine
+from torch import Tensor
 
 from engine.config import SearchOptions
 from engine.errors import Cancelled, RasterError, UsageError
@@ -164,9 +166,28 @@ def test_the_models_own_mode_is_the_default(model: ColourModel, searcher: Search
 def test_a_mode_that_the_model_has_not_is_told_before_any_work(
     searcher: Searcher, raster: Path, model: ColourModel
 ) -> None:
-    with pytest.raises(UsageError, match="colour has no perspective heads, so --score max-view.*auto, global, fused"):
+    with pytest.raises(UsageError, match=r"colour has no perspective heads, so --score max-view.*auto, global, fused"):
         searcher.search("water", [raster], options(score="max-view"))
     assert model.encoded == 0
+
+
+class TwoViews(ColourModel):
+    """Has two perspectives of a region: as it is, and each colour taken for the one before it."""
+
+    score_modes = tuple(ScoreMode)
+
+    def region_views(self, region_feature: Tensor) -> Tensor:
+        return torch.stack([region_feature, region_feature.roll(1, dims=1)])
+
+
+def test_the_best_view_counts_half(tmp_path: Path) -> None:
+    raster = write_raster(tmp_path / "pair.tif", ground([["water", "sand"]] * 2, 32), photometric="RGB")
+    searcher = Searcher(TwoViews(), LocalKeywordExtractor(), LeftHalf(), IndexFolder(tmp_path / "cache"))
+    result = searcher.search("grass", [raster], options(score="max-view"))
+    assert result.mode is ScoreMode.MAX_VIEW
+    # Subimage: (water + asphalt) / √2; the second view takes them for sand and grass.
+    assert result.hits[0].score_global == pytest.approx(0.0, abs=1e-3)
+    assert result.hits[0].score == pytest.approx(0.5 * 0.5**0.5, abs=1e-3)
 
 
 def test_rasters_are_ranked_together(searcher: Searcher, raster: Path, tmp_path: Path) -> None:
