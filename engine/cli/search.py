@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.cli.command import Context, add_index_options, add_model_options, add_segmenter_options, table
 from engine.cli.keywords import add_keyword_options
-from engine.config import ScoreName, SearchOptions
+from engine.config import ScoreName, SearchOptions, SegmenterName
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
     from engine.search.hits import SearchResult
     from engine.types import Json
+
+_log = logging.getLogger(__name__)
 
 NAME = "search"
 HELP = "search rasters for what a query says"
@@ -78,7 +81,7 @@ def _search(args: argparse.Namespace, options: SearchOptions, context: Context) 
     from engine.search.pipeline import Searcher
     from engine.search.places import parse_crs
     from engine.search.rasters import open_sources
-    from engine.search.segmenters import check_segmenter, make_segmenter
+    from engine.search.segmenters import check_segmenter, choose_segmenter, make_segmenter
     from engine.search.write import write_geopackage
     from engine.text.extractors import make_extractor
 
@@ -98,6 +101,11 @@ def _search(args: argparse.Namespace, options: SearchOptions, context: Context) 
             from engine.search.picture import draw_picture
 
             draw_picture([result], args.picture, bands=options.bands, overwrite=args.overwrite)
+    if options.segmenter is SegmenterName.AUTO and options.refined:
+        # Told with the result, not before: an error stays one line.
+        note = choose_segmenter(model, args.segmenter_weights).note
+        if note:
+            _log.warning(note)
     return result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.config import SegmenterName
@@ -10,11 +10,17 @@ from engine.models.contract import RetrievalModel
 from engine.segment.contract import Segmenter
 from engine.segment.samgeo.readiness import NEEDS, Readiness, readiness
 
-_log = logging.getLogger(__name__)
-
 BEST_FIRST = (SegmenterName.SAMGEO3, SegmenterName.LANGSAM, SegmenterName.RELEVANCE_SAM)
 """What ``auto`` looks for: SAM 3 is one model for the whole task, LangSAM the paper's two, the hybrid knows only what
 the retrieval model knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A segmenter, and what to tell the user where it is not SamGeo's (else empty)."""
+
+    name: SegmenterName
+    note: str = ""
 
 
 def check_segmenter(name: SegmenterName, weights: Path | None = None) -> None:
@@ -39,7 +45,7 @@ def make_segmenter(name: SegmenterName, model: RetrievalModel, weights: Path | N
     """The segmenter for a model, on the model's device; None for :attr:`SegmenterName.NONE`.
 
     Args:
-        name: which; ``auto`` is settled by :func:`choose_segmenter`, with a note where that is ``relevance``.
+        name: which; ``auto`` is settled by :func:`choose_segmenter`.
         model: what the relevance segmenter looks through.
         weights: folder of the SamGeo segmenters' weights; None: the usual one.
 
@@ -49,7 +55,7 @@ def make_segmenter(name: SegmenterName, model: RetrievalModel, weights: Path | N
     if name is SegmenterName.NONE:
         return None
     if name is SegmenterName.AUTO:
-        name = choose_segmenter(model, weights)
+        name = choose_segmenter(model, weights).name
     check_segmenter(name, weights)
     from engine.segment.relevance import RelevanceSegmenter
 
@@ -58,19 +64,21 @@ def make_segmenter(name: SegmenterName, model: RetrievalModel, weights: Path | N
     return _samgeo(readiness(name.value, weights), model)
 
 
-def choose_segmenter(model: RetrievalModel, weights: Path | None = None) -> SegmenterName:
+def choose_segmenter(model: RetrievalModel, weights: Path | None = None) -> Choice:
     """What ``auto`` stands for: on CUDA the first of :data:`BEST_FIRST` whose packages and weights are here, else
     ``relevance``. The SamGeo segmenters take seconds to a minute a tile on a CPU, so there they wait to be asked for.
     """
     ready = [name for name in BEST_FIRST if readiness(name.value, weights).ready]
     if model.device.type == "cuda" and ready:
-        return ready[0]
+        return Choice(ready[0])
     if ready:
         best = ready[0].value
-        _log.warning("outlines by relevance; %s is here, but slow without CUDA: --segmenter %s", best, best)
-    else:
-        _log.warning("outlines by relevance; 'mpsclip segmenters list' says what SamGeo's would need")
-    return SegmenterName.RELEVANCE
+        return Choice(
+            SegmenterName.RELEVANCE, f"outlines by relevance; {best} is here, but slow without CUDA: --segmenter {best}"
+        )
+    return Choice(
+        SegmenterName.RELEVANCE, "outlines by relevance; what SamGeo's would need is said by: mpsclip segmenters list"
+    )
 
 
 def _samgeo(found: Readiness, model: RetrievalModel) -> Segmenter:

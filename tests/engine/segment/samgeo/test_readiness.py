@@ -15,6 +15,8 @@ import torch
 from engine.cli.main import main
 from engine.config import SearchOptions, SegmenterName
 from engine.errors import MissingDependencyError, ModelError, UsageError
+from engine.models.catalogue import catalogue
+from engine.models.weights import local_file
 from engine.search.segmenters import check_segmenter, choose_segmenter, make_segmenter
 from engine.segment.relevance import RelevanceSegmenter
 from engine.segment.samgeo.readiness import NEEDS, install_command, readiness
@@ -96,25 +98,29 @@ def test_relevance_none_and_auto_need_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("packages")
 def test_auto_takes_the_best_that_is_here_on_cuda(tmp_path: Path) -> None:
-    chosen = [choose_segmenter(CudaModel(), tmp_path)]
+    chosen = [choose_segmenter(CudaModel(), tmp_path).name]
     for names in ((SAM["vit_b"].path,), (*DINO.needed, *BERT.needed), SAM3.needed):
         put(tmp_path, *names)
-        chosen.append(choose_segmenter(CudaModel(), tmp_path))
+        choice = choose_segmenter(CudaModel(), tmp_path)
+        chosen.append(choice.name)
+        assert choice.note == ""
     assert chosen == ["relevance", "relevance+sam", "langsam", "samgeo3"]
 
 
 @pytest.mark.usefixtures("packages")
-def test_auto_stays_with_relevance_on_the_cpu_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_auto_stays_with_relevance_on_the_cpu_and_says_so(tmp_path: Path) -> None:
     put(tmp_path, *SAM3.needed)
     assert isinstance(make_segmenter(SegmenterName.AUTO, ColourModel(), tmp_path), RelevanceSegmenter)
-    assert "relevance" in caplog.text and "--segmenter samgeo3" in caplog.text
+    note = choose_segmenter(ColourModel(), tmp_path).note
+    assert "relevance" in note and "--segmenter samgeo3" in note
 
 
 @pytest.mark.usefixtures("no_packages")
-def test_auto_without_packages_is_relevance_with_a_notice(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_auto_without_packages_is_relevance_with_a_notice(tmp_path: Path) -> None:
     put(tmp_path, *SAM3.needed, SAM["vit_b"].path)
-    assert choose_segmenter(CudaModel(), tmp_path) is SegmenterName.RELEVANCE
-    assert "mpsclip segmenters list" in caplog.text
+    choice = choose_segmenter(CudaModel(), tmp_path)
+    assert choice.name is SegmenterName.RELEVANCE
+    assert "mpsclip segmenters list" in choice.note
     assert SearchOptions().segmenter is SegmenterName.AUTO
 
 
@@ -158,6 +164,21 @@ def test_a_search_ends_before_it_begins(
     assert line.startswith("mpsclip: Segmenter langsam lacks the weights groundingdino_swinb_cogcoor.pth")
     assert "Run: mpsclip segmenters fetch langsam." in line
     assert not out.exists() and not (tmp_path / "cache").exists()
+
+
+@pytest.mark.usefixtures("no_packages")
+def test_a_search_by_default_goes_on_with_relevance_and_says_so(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if local_file(catalogue().get("rsicd-mini")) is None:
+        pytest.skip("the packaged weights are not in resources/models")
+    monkeypatch.setenv("MPSCLIP_CACHE", str(tmp_path / "cache"))
+    raster = write_raster(tmp_path / "cells.tif", ground([["grass", "water"]]), photometric="RGB")
+    command = ["search", "water", str(raster), "--out", str(tmp_path / "out.gpkg"), "--json", "--tile", "64px"]
+    assert main([*command, "--refine", "1", "--device", "cpu"]) == 0
+    captured = capfd.readouterr()
+    assert json.loads(captured.out)["hits"]
+    assert "mpsclip: note: outlines by relevance; " in captured.err
 
 
 @pytest.mark.usefixtures("packages")
