@@ -84,21 +84,25 @@ def test_no_lock_names_a_host_or_a_folder(lock: Path) -> None:
     assert [line for line in lines if re.search(r"://|find-links|index-url|^-e |@ ", line)] == []
 
 
-def test_development_lock_holds_the_engine_lock() -> None:
+@pytest.mark.parametrize(("smaller", "larger"), [("engine.txt", "samgeo.txt"), ("samgeo.txt", "dev.txt")])
+def test_each_lock_holds_the_smaller_one(smaller: str, larger: str) -> None:
     def versions(lock: str) -> dict[str, set[str]]:
         return {name: set(re.findall(r"==(\S+)", text)) for name, text in entries(ROOT / "requirements" / lock).items()}
 
-    engine_lock, dev_lock = versions("engine.txt"), versions("dev.txt")
-    assert {name: dev_lock.get(name) for name in engine_lock} == engine_lock
+    part, whole = versions(smaller), versions(larger)
+    assert {name: whole.get(name) for name in part} == part
 
 
 def test_locks_hold_every_declared_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     runtime = project["project"]["dependencies"]
-    development = [*project["dependency-groups"]["dev"], *project["project"]["optional-dependencies"]["train"]]
+    extras = project["project"]["optional-dependencies"]
+    samgeo = [name for name in extras["samgeo"] + extras["langsam"] if not name.startswith("mpsclip[")]
+    development = [*project["dependency-groups"]["dev"], *extras["train"], *samgeo]
 
     def names(requirements: list[str]) -> set[str]:
         return {re.split(r"[><=\[]", text)[0].replace("_", "-").lower() for text in requirements}
 
     assert names(runtime) - entries(ROOT / "requirements" / "engine.txt").keys() == set()
+    assert names(runtime + samgeo) - entries(ROOT / "requirements" / "samgeo.txt").keys() == set()
     assert names(runtime + development) - entries(ROOT / "requirements" / "dev.txt").keys() == set()
