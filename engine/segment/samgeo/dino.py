@@ -70,7 +70,8 @@ def dino_model(folder: Path) -> Any:
 def image_encoded_once(model: Any) -> Iterator[None]:
     """While entered, the first image's features serve every call: one image, several captions."""
     backbone = model.backbone
-    encode, known = backbone.forward, []
+    encode = backbone.forward
+    known: list[tuple[list[Any], list[Any]]] = []
 
     def forward(samples: Any) -> tuple[list[Any], list[Any]]:
         if not known:
@@ -104,7 +105,7 @@ def _parts_for_current_transformers() -> Iterator[None]:
     def bert(folder: str) -> BertModel:
         return BertModel(BertConfig.from_json_file(str(Path(folder) / "config.json")))
 
-    model = importlib.import_module("groundingdino.models.GroundingDINO.groundingdino")
+    model: Any = importlib.import_module("groundingdino.models.GroundingDINO.groundingdino")
     wrapper, loader = model.BertModelWarper, model.get_tokenlizer.get_pretrained_language_model
     model.BertModelWarper, model.get_tokenlizer.get_pretrained_language_model = TextEncoder, bert
     try:
