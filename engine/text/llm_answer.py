@@ -26,7 +26,7 @@ in order of appearance. Leave out colours, sizes, shapes, numbers, articles, and
 What the query rules out with words such as "no", "not", "without" and "except", or with a minus sign directly before
 it, goes into "negatives". All other keywords go into "positives".
 Answer with one JSON object and nothing else: {"positives": [strings], "negatives": [strings]}"""
-_EXAMPLES = (
+_EXAMPLES: tuple[tuple[str, list[str], list[str]], ...] = (
     ("many white storage tanks beside a curved river", ["storage tanks", "river"], []),
     ("tennis court -pool", ["tennis court"], ["pool"]),
     ("a parking lot with a few cars, but no trees or buildings", ["parking lot", "cars"], ["trees", "buildings"]),

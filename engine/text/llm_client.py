@@ -55,17 +55,12 @@ def complete(endpoint: Endpoint, messages: list[Json], extras: Mapping[str, obje
     Raises:
         KeywordServiceError: it cannot be reached, takes too long, refuses, or answers something else.
     """
-    import httpx2
-
-    deadline = time.monotonic() + endpoint.timeout_s
     plain: Json = {"model": endpoint.model, "messages": messages}
     body = {**plain, **extras}
     wait_s = endpoint.backoff_s
     attempt = 1
-    # Reading all certificates takes half a second, and only https needs them.
-    verify = True if endpoint.url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Nothing on the way to this machine is a proxy's business.
-    with httpx2.Client(verify=verify, trust_env=not endpoint.is_local, follow_redirects=False) as client:
+    with _client(endpoint) as client:
+        deadline = time.monotonic() + endpoint.timeout_s
         while True:
             try:
                 status, payload = _post(client, endpoint, body, deadline)
@@ -82,6 +77,22 @@ def complete(endpoint: Endpoint, messages: list[Json], extras: Mapping[str, obje
             if status not in (_BAD_REQUEST, _UNPROCESSABLE) or body is plain:
                 raise _refused(endpoint, status, payload)
             body = plain
+
+
+def _client(endpoint: Endpoint) -> httpx2.Client:
+    import httpx2
+
+    try:
+        # Reading all certificates takes half a second, and only https needs them.
+        verify = True if endpoint.url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        # Nothing on the way to this machine is a proxy's business.
+        return httpx2.Client(verify=verify, trust_env=not endpoint.is_local, follow_redirects=False)
+    except (ValueError, OSError, ImportError, httpx2.InvalidURL) as error:
+        raise _failed(
+            endpoint,
+            f"cannot be asked with this machine's network settings ({type(error).__name__})",
+            "Check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and SSL_CERT_FILE.",
+        ) from error
 
 
 def _post(client: httpx2.Client, endpoint: Endpoint, body: Json, deadline: float) -> tuple[int, bytes]:

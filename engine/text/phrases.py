@@ -104,7 +104,7 @@ def _acts_as_noun(words: Sequence[str], i: int, after_noun: bool, lexicon: Lexic
             return False
 
 
-def _split(run: Sequence[_Unit], words: Sequence[str], lexicon: Lexicon) -> list[list[_Unit]]:
+def _split(run: Sequence[_Unit], words: Sequence[str], lexicon: Lexicon) -> list[Sequence[_Unit]]:
     """A run of nouns as phrases: it ends after a plural, and a bare list of known things falls apart."""
     parts: list[list[_Unit]] = [[]]
     for unit in run:

@@ -45,7 +45,7 @@ def extractor(
     url: str, notices: list[str] | None = None, cache: Path | None = None, **settings: float
 ) -> LlmKeywordExtractor:
     """``notices`` None: that there are none is what the test says."""
-    endpoint = Endpoint(url, "small", KEY, timeout_s=5.0, backoff_s=0.001)
+    endpoint = Endpoint(url, "small", KEY, timeout_s=60.0, backoff_s=0.001)
     endpoint = replace(endpoint, **settings)  # type: ignore[arg-type]  # of the right type each
     answers = AnswerCache(cache) if cache is not None else None
     return LlmKeywordExtractor(endpoint, LOCAL, answers, pytest.fail if notices is None else notices.append)
@@ -77,7 +77,7 @@ def test_the_models_keywords_are_taken() -> None:
 
 def test_without_a_key_none_is_sent() -> None:
     with chat_server(FINDS) as server:
-        LlmKeywordExtractor(Endpoint(server.url, "small"), LOCAL, notice=pytest.fail).extract(QUERY)
+        LlmKeywordExtractor(Endpoint(server.url, "small", timeout_s=60.0), LOCAL, notice=pytest.fail).extract(QUERY)
     assert "Authorization" not in server.headers[0]
 
 
@@ -88,12 +88,26 @@ def test_a_proxy_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) 
         assert extractor(server.url).extract(QUERY) == BY_MODEL
 
 
+@pytest.mark.parametrize("proxy", ["nonsense://proxy:1", "socks5://proxy:1", "http://[::1"])
+def test_a_proxy_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name.lower(), raising=False)
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    notices: list[str] = []
+    assert extractor("http://service.invalid/v1", notices).extract(QUERY) == BY_RULES
+    assert "http://service.invalid/v1 cannot be asked with this machine's network settings" in notices[0]
+    assert "Check HTTP_PROXY" in notices[0]
+
+
 def test_a_second_query_of_the_same_words_is_answered_from_disk(tmp_path: Path) -> None:
     with chat_server(FINDS) as server:
         assert extractor(server.url, cache=tmp_path / "a").extract(QUERY) == BY_MODEL
         assert extractor(server.url, cache=tmp_path / "a").extract(QUERY.upper()) == BY_MODEL
         assert len(server.requests) == 1
-        other = LlmKeywordExtractor(Endpoint(server.url, "large"), LOCAL, AnswerCache(tmp_path / "a"), pytest.fail)
+        other = LlmKeywordExtractor(
+            Endpoint(server.url, "large", timeout_s=60.0), LOCAL, AnswerCache(tmp_path / "a"), pytest.fail
+        )
         assert other.extract(QUERY) == BY_MODEL
         assert len(server.requests) == 2
     assert len(list((tmp_path / "a").iterdir())) == 2
