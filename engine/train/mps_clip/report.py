@@ -15,7 +15,7 @@ from engine.train.mps_clip.checkpoint import State, replace_file
 from engine.train.mps_clip.config import TrainingConfig
 from engine.types import Json
 
-PACKAGES = ("torch", "torchvision", "open_clip_torch", "lightning", "numpy", "pillow")
+PACKAGES = ("torchvision", "open_clip_torch", "lightning", "numpy", "pillow")
 
 
 def environment(device: torch.device, world_size: int) -> Json:
@@ -24,6 +24,7 @@ def environment(device: torch.device, world_size: int) -> Json:
         "mpsclip": project_version(),
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in PACKAGES},
+        "torch": torch.__version__,
         "cuda": torch.version.cuda if device.type == "cuda" else None,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
         "devices": world_size,
