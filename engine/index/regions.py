@@ -141,13 +141,16 @@ class RegionStore:
     def _open_or_create(self) -> Any:
         """Only for who holds the lock; a damaged table is dropped."""
         place = self._folder / f"{TABLE}.lance"
-        if place.exists() and not self._damaged:
+        if place.exists():
             try:
-                return self._open()
+                table = self._open()
+                if self._damaged:  # when it was read; another process may have been making it, or have mended it
+                    table.to_arrow()
+                return table
             except Exception as error:  # as above
                 _log.warning("Kept regions in %s are damaged and dropped (%s)", self._folder, error)
-        shutil.rmtree(place, ignore_errors=True)
         self._damaged = False
+        shutil.rmtree(place, ignore_errors=True)
         return lancedb.connect(self._folder).create_table(TABLE, schema=self._schema)
 
 
