@@ -6,23 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import open_clip
-import torch
-from open_clip.model import CLIP
 from torch import Tensor, nn
 
 from engine.errors import UsageError
-from engine.models.catalogue import CLIP_MEAN, CLIP_STD, Channels, catalogue
-from engine.models.mps_clip.build import (
-    BackboneIdentity,
-    BuiltMpsClip,
-    build_from_catalogue,
-    build_mps_clip,
-    tensors_sha256,
-)
+from engine.models.catalogue import Channels, catalogue
+from engine.models.mps_clip.build import BuiltMpsClip, build_from_catalogue, build_mps_clip
 from engine.models.mps_clip.network import MpsClip
-from engine.models.open_clip_backbone import load_weights
-from engine.models.weights import file_sha256
 from engine.train.mps_clip.config import ModelSettings
 from engine.train.mps_clip.data import standardise
 from engine.train.mps_clip.seeds import Purpose, derived_seed
@@ -49,20 +38,19 @@ def build_network(settings: ModelSettings, seed: int, progress: ProgressSink) ->
         "temperature": settings.temperature,
     }
     sizes["seed"] = derived_seed(seed, Purpose.WEIGHTS)
-    file = Path(settings.weights).expanduser() if settings.weights else None
-    if isinstance(settings.architecture, dict):
-        built = _from_table(settings.architecture, file, sizes)
-    elif settings.weights in catalogue().ids:
+    table = settings.architecture
+    architecture = table if isinstance(table, str) else json.dumps(table, sort_keys=True)
+    if settings.weights in catalogue().ids:
         built = build_from_catalogue(settings.weights, progress, **sizes)
-        if built.backbone.architecture != settings.architecture:
+        if built.backbone.architecture != architecture:
             raise UsageError(
-                f"The weights {settings.weights} belong to {built.backbone.architecture}, not to "
-                f"{settings.architecture}.",
+                f"The weights {settings.weights} belong to {built.backbone.architecture}, not to {architecture}.",
                 "Set model.architecture to that name.",
                 weights=settings.weights,
             )
     else:
-        built = build_mps_clip(settings.architecture, file, **sizes)
+        file = Path(settings.weights).expanduser() if settings.weights else None
+        built = build_mps_clip(architecture, file, **sizes)
     net = built.model
     if settings.train_backbone:
         net.requires_grad_(True)
@@ -72,30 +60,6 @@ def build_network(settings: ModelSettings, seed: int, progress: ProgressSink) ->
         for parameter in net.new_parameters():
             parameter.requires_grad_(True)
     return built
-
-
-def _from_table(table: dict[str, Any], file: Path | None, sizes: dict[str, Any]) -> BuiltMpsClip:
-    seed = sizes.pop("seed")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        try:
-            clip = CLIP(**table)
-            side = int(table["vision_cfg"]["image_size"])
-            context = int(table["text_cfg"]["context_length"])
-        except (TypeError, KeyError, ValueError, AssertionError) as error:
-            raise UsageError(
-                f"open_clip cannot build model.architecture: {' '.join(str(error).split())}.",
-                "It takes embed_dim, vision_cfg (with image_size) and text_cfg (with context_length), as open_clip's "
-                "own model files have them.",
-            ) from error
-        name = json.dumps(table, sort_keys=True)
-        if file is None:
-            backbone = BackboneIdentity(name, tensors_sha256(clip), f"random:{seed}")
-        else:
-            load_weights(clip, file)
-            backbone = BackboneIdentity(name, file_sha256(file), file.name)
-        net = MpsClip(clip, **sizes)
-    return BuiltMpsClip(net, open_clip.SimpleTokenizer(context_length=context), backbone, side, CLIP_MEAN, CLIP_STD)
 
 
 class Embedder(nn.Module):

@@ -47,28 +47,14 @@ def draw_curves(
         for k, style in (("R@1", ":"), ("R@10", "--")):
             values = [row["val"][direction][k] for row in history]
             below.plot(at, values, style, color=colour, linewidth=1.1, label=f"{k} {name}")
-    below.plot(at, mean, color="black", linewidth=1.8, marker="o", markersize=3, label="mR")
-    below.axhline(chance, color="#888888", linewidth=0.8)
-    below.annotate(
-        f"chance {chance:.2f}",
-        (1, chance),
-        xycoords=("axes fraction", "data"),
-        xytext=(-2, 2),
-        textcoords="offset points",
-        ha="right",
-        fontsize=8,
-        color="#666666",
-    )
-    if mean:
-        top = int(np.argmax(mean))
-        below.annotate(
-            f"{mean[top]:.2f}", (at[top], mean[top]), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8
-        )
+    best = f", best {max(mean):.2f}" if mean else ""
+    below.plot(at, mean, color="black", linewidth=1.8, marker="o", markersize=3, label=f"mR{best}")
+    below.axhline(chance, color="#888888", linewidth=0.8, label=f"mR of a random order, {chance:.2f}")
     below.set_ylim(bottom=0)
     below.set_xlim(0, max(len(losses), 1))
     below.set_xlabel("step")
     below.set_ylabel("recall on val, %")
-    below.legend(frameon=False, fontsize=8, ncols=2, loc="upper left")
+    below.legend(frameon=False, fontsize=8, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     for axes in (above, below):
         axes.spines[["right"]].set_visible(False)
         axes.grid(alpha=0.25)

@@ -99,8 +99,9 @@ def train_mps_clip(
         regions = RegionSource(source, train, pairs, keywords, config.data.regions)
     built = build_network(config.model, config.seed, progress)
     chance = chance_report(val).mean_recall
+    start = built.backbone.name if config.model.weights else "random weights"
     facts: Json = {
-        "title": f"MPS-CLIP on {built.backbone.name if config.model.weights else 'random weights'}, {len(pairs)} pairs",
+        "title": f"MPS-CLIP from {start}, {len(pairs)} pairs",
         "chance_mR": round(chance, 4),
         "data": {"folder": str(data), "images": len(train), "pairs": len(pairs), "val_images": len(val)},
         "backbone": {"name": built.backbone.name, "sha256": built.backbone.sha256},
