@@ -146,6 +146,7 @@ class RegionStore:
                 table = self._open()
                 if self._damaged:  # when it was read; another process may have been making it, or have mended it
                     table.to_arrow()
+                    self._damaged = False
                 return table
             except Exception as error:  # as above
                 _log.warning("Kept regions in %s are damaged and dropped (%s)", self._folder, error)
