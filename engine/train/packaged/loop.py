@@ -183,7 +183,7 @@ class Trainer:
         scale = self.config.dense_scale
         targets = own[owners].to(tokens)
         log_share = (scale * tokens @ captions.T).log_softmax(1)
-        loss = -(targets / targets.sum(1, keepdim=True) * log_share).sum(1).mean()
+        loss: Tensor = -(targets / targets.sum(1, keepdim=True) * log_share).sum(1).mean()
         on_canvas = shown[owners]
         answerable = on_canvas.any(0)
         if bool(answerable.any()):

@@ -46,7 +46,7 @@ class NounTargets:
         if not self.words:
             return [], shown
         drawn = torch.where(shown, torch.rand(shown.shape, generator=generator), -1.0).max(1)
-        columns = drawn.indices[drawn.values >= 0].unique()
+        columns = torch.unique(drawn.indices[drawn.values >= 0])
         return [self.words[i] for i in columns.tolist()], shown[:, columns]
 
 
