@@ -109,7 +109,7 @@ def patch_features(visual: nn.Module, images: Tensor, architecture: str) -> Tens
         )["image_intermediates"][-1]  # (B, N, D), row by row
         rows = images.shape[-2] // visual.patch_size[0]
         projected: Tensor = tokens @ visual.proj
-        return projected.unflatten(1, (rows, -1))
+        return projected.reshape(len(images), rows, -1, projected.shape[-1])
     if isinstance(visual, ModifiedResNet) and visual.attnpool is not None:
         features = visual.stem(images)
         for layer in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):

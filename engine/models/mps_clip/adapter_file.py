@@ -98,13 +98,7 @@ def read_record(path: Path) -> AdapterRecord | None:
     Raises:
         ModelError: it cannot be read, or its metadata are wrong.
     """
-    if path.suffix != ".safetensors":
-        return None
-    try:
-        with safe_open(path, "pt") as stored:
-            metadata = dict(stored.metadata() or {})
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path} cannot be read as model weights: {error}.", _REMEDY, path=str(path)) from error
+    metadata = read_metadata(path)
     if metadata.pop("format", None) != FORMAT:
         return None
     texts = {name for name, field in AdapterRecord.model_fields.items() if field.annotation in (str, ScoreMode)}
@@ -114,6 +108,21 @@ def read_record(path: Path) -> AdapterRecord | None:
     except ValueError as error:  # pydantic's and json's errors are of this kind
         said = " ".join(str(error).split())
         raise ModelError(f"The metadata of {path} are wrong: {said}", _REMEDY, path=str(path)) from error
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file; none for a file of another format.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    if path.suffix != ".safetensors":
+        return {}
+    try:
+        with safe_open(path, "pt") as stored:
+            return dict(stored.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path} cannot be read as model weights: {error}.", _REMEDY, path=str(path)) from error
 
 
 def load_adapters(built: BuiltMpsClip, path: Path) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from open_clip.tokenizer import SimpleTokenizer
 from torch import nn
 
-from engine.errors import ModelError
+from engine.errors import ModelError, UsageError
 from engine.models.catalogue import CLIP_MEAN, CLIP_STD, Channels, catalogue
 from engine.models.fetch import fetch_weights
 from engine.models.mps_clip.network import MpsClip, is_new_key, require_vit
@@ -33,7 +35,7 @@ class BackboneIdentity:
     """The frozen CLIP that adapters belong to.
 
     Attributes:
-        architecture: open_clip's name.
+        architecture: open_clip's name, or a description in JSON.
         sha256: of the weight file (hex); of all tensors, by name, where the weights came from no file.
         name: what people look for: an id of the catalogue, else the file's name, else ``random:SEED``.
     """
@@ -71,7 +73,8 @@ def build_mps_clip(
     """An MPS-CLIP on the CPU whose adapters and heads are fresh.
 
     Args:
-        architecture: open_clip's name of the backbone, such as ``ViT-B-32-quickgelu``.
+        architecture: open_clip's name of the backbone, such as ``ViT-B-32-quickgelu``, or the JSON object with which
+            open_clip's own model files describe one.
         backbone_file: its weights, safetensors or a PyTorch state dict; None: random ones, for trials.
         name: how the file is named to people (default: its own name).
         bottleneck: width of the adapters.
@@ -84,21 +87,20 @@ def build_mps_clip(
         ignored_keys: surplus keys of the file that are no error.
 
     Raises:
-        UsageError: open_clip does not know the architecture.
+        UsageError: open_clip does not know the architecture, or cannot build what the JSON says.
         ModelError: it is no ViT, or the file cannot be read or does not fit.
     """
-    config = architecture_config(architecture)
+    config, tokenizer = describe(architecture)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        clip: Any = build_net(config)
-        require_vit(clip, architecture)
+        clip = _clip(config, architecture)
         if backbone_file is not None:
             load_weights(clip, backbone_file, ignored_keys)
             identity = BackboneIdentity(architecture, file_sha256(backbone_file), name or backbone_file.name)
         else:
             identity = BackboneIdentity(architecture, tensors_sha256(clip), f"{RANDOM}{seed}")
         model = MpsClip(clip, bottleneck=bottleneck, adapter_heads=adapter_heads, views=views, temperature=temperature)
-    return BuiltMpsClip(model, load_tokenizer(architecture), identity, image_side(config, architecture), mean, std)
+    return BuiltMpsClip(model, tokenizer, identity, image_side(config, architecture), mean, std)
 
 
 def build_from_catalogue(model_id: str, progress: ProgressSink = no_progress, **options: Any) -> BuiltMpsClip:
@@ -130,6 +132,42 @@ def build_from_catalogue(model_id: str, progress: ProgressSink = no_progress, **
         std=entry.std,
         ignored_keys=entry.ignored_keys,
         **options,
+    )
+
+
+def describe(architecture: str) -> tuple[dict[str, Any], Any]:
+    """open_clip's description of an architecture, and its tokenizer.
+
+    Args:
+        architecture: a name or a description, see :func:`build_mps_clip`.
+
+    Raises:
+        UsageError: open_clip does not know the name, or the JSON is none of its descriptions.
+        ModelError: the tokenizer is not on this machine and cannot be fetched.
+    """
+    if not architecture.startswith("{"):
+        return architecture_config(architecture), load_tokenizer(architecture)
+    try:
+        config: dict[str, Any] = json.loads(architecture)
+        return config, SimpleTokenizer(context_length=int(config["text_cfg"].get("context_length", 77)))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _impossible(architecture, error) from error
+
+
+def _clip(config: dict[str, Any], architecture: str) -> Any:
+    try:
+        clip = build_net(config)
+    except (TypeError, KeyError, ValueError, AssertionError) as error:  # as open_clip finds what is wrong
+        raise _impossible(architecture, error) from error
+    require_vit(clip, architecture)
+    return clip
+
+
+def _impossible(architecture: str, error: Exception) -> UsageError:
+    return UsageError(
+        f"open_clip cannot build the architecture {architecture}: {' '.join(str(error).split())}.",
+        "It takes embed_dim, vision_cfg and text_cfg, as open_clip's own model files have them.",
+        architecture=architecture,
     )
 
 

@@ -17,12 +17,17 @@ _ADAPTER_HEADS = 8
 _BLOCK = "transformer.resblocks"
 
 
-def build_released(state: StateDict, path: Path) -> tuple[MpsClip, dict[str, Any]]:
-    """The model of a released checkpoint, sizes taken from its tensors, weights loaded strictly; QuickGELU as released.
+def build_released(
+    state: StateDict, path: Path, described: dict[str, Any] | None = None, adapter_heads: int = _ADAPTER_HEADS
+) -> tuple[MpsClip, dict[str, Any]]:
+    """The model of a whole checkpoint, weights loaded strictly.
 
     Args:
         state: all tensors by their released names.
         path: where they come from, for messages.
+        described: open_clip's description of the backbone, where it is known; else sizes are taken from the tensors,
+            heads are as wide as CLIP's, and the activation is QuickGELU, as released.
+        adapter_heads: attention heads in the adapters.
 
     Returns:
         The model, and open_clip's description of its backbone.
@@ -31,7 +36,7 @@ def build_released(state: StateDict, path: Path) -> tuple[MpsClip, dict[str, Any
         ModelError: a tensor is missing, unexpected or of another shape.
     """
     try:
-        config = _backbone_config(state)
+        config = described or _backbone_config(state, path)
         bottleneck = len(state[f"model.{_BLOCK}.0.{ADAPTER}.down_proj.weight"])
     except KeyError as error:
         raise ModelError(
@@ -39,27 +44,26 @@ def build_released(state: StateDict, path: Path) -> tuple[MpsClip, dict[str, Any
             "Give a file that mpsclip's training wrote, or a released checkpoint.",
             path=str(path),
         ) from error
-    widths = (config["vision_cfg"]["width"], config["text_cfg"]["width"])
-    if any(width % _HEAD_WIDTH for width in widths):
-        raise ModelError(
-            f"{path} has towers of the widths {widths}; CLIP's attention heads are {_HEAD_WIDTH} wide.",
-            "Only checkpoints of CLIP's own architectures can be loaded without a description.",
-            path=str(path),
-        )
     model = MpsClip(
         build_net(config),
         bottleneck=bottleneck,
-        adapter_heads=_ADAPTER_HEADS,
+        adapter_heads=adapter_heads,
         views=_count(state, "mpr_head.heads"),
     )
     model.load_released_state_dict(state, path)
     return model, config
 
 
-def _backbone_config(state: StateDict) -> dict[str, Any]:
+def _backbone_config(state: StateDict, path: Path) -> dict[str, Any]:
     width, _, patch, _ = state["model.visual.conv1.weight"].shape
     tokens = len(state["model.visual.positional_embedding"])
     text_width, embed_dim = state["model.text_projection"].shape
+    if width % _HEAD_WIDTH or text_width % _HEAD_WIDTH:
+        raise ModelError(
+            f"{path} has towers of the widths {width} and {text_width}; CLIP's attention heads are {_HEAD_WIDTH} wide.",
+            "Only checkpoints of CLIP's own architectures can be loaded without a description.",
+            path=str(path),
+        )
     return {
         "embed_dim": embed_dim,
         "quick_gelu": True,

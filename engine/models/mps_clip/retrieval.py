@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,17 @@ from engine.errors import ModelError, UsageError
 from engine.models.catalogue import CLIP_MEAN, CLIP_STD, Channels, catalogue
 from engine.models.checkpoint import read_state_dict
 from engine.models.contract import ModelIdentity, ScoreMode
-from engine.models.mps_clip.adapter_file import AdapterRecord, load_adapters, read_record
-from engine.models.mps_clip.build import RANDOM, BuiltMpsClip, build_from_catalogue, build_mps_clip
+from engine.models.mps_clip.adapter_file import AdapterRecord, load_adapters, read_metadata, read_record
+from engine.models.mps_clip.build import RANDOM, BuiltMpsClip, build_from_catalogue, build_mps_clip, describe
 from engine.models.mps_clip.network import MpsClip
 from engine.models.mps_clip.released import build_released
-from engine.models.open_clip_backbone import OpenClipModel, describe_preprocessing
+from engine.models.open_clip_backbone import OpenClipModel, describe_preprocessing, image_side
 from engine.models.weights import file_sha256
 from engine.types import ProgressSink, no_progress
 
 PREFIX = "mps_clip:"
+# Whole networks of this project's training: released names, and the architecture in the metadata.
+WHOLE_FORMAT = "mpsclip-whole-1"
 FORM = f"{PREFIX}FILE or {PREFIX}FILE@BACKBONE"
 
 
@@ -77,7 +80,8 @@ def load_mps_clip(given: str, device: torch.device, progress: ProgressSink = no_
 
     FILE is what mpsclip's training wrote, adapters and heads; its backbone is found by what the file records of it: in
     the catalogue, or beside the file. BACKBONE, a file or an id of the catalogue, says where else it is; it must be the
-    same. Or FILE is a whole checkpoint as released, which has its own backbone.
+    same. Or FILE is a whole checkpoint with its own backbone, as released or as training writes it where the backbone
+    was trained too.
 
     Args:
         given: the form with its prefix.
@@ -163,18 +167,32 @@ def _load_released(file: Path, backbone: str | None, device: torch.device) -> Mp
         raise UsageError(
             f"{file} is a whole checkpoint, which has its own backbone.", f"Leave out @{backbone}.", path=str(file)
         )
-    model, config = build_released(read_state_dict(file), file)
-    vision, context = config["vision_cfg"], config["text_cfg"]["context_length"]
-    size, patch = vision["image_size"], vision["patch_size"]
-    architecture = f"mps_clip ViT {vision['layers']}x{vision['width']} patch {patch} quickgelu"
+    metadata = read_metadata(file)
+    if metadata.get("format") == WHOLE_FORMAT:
+        try:
+            said = json.loads(metadata["architecture"])
+            heads = int(metadata.get("adapter_heads", "8"))
+            mode = ScoreMode(metadata.get("default_mode", "global"))
+        except (KeyError, ValueError) as error:
+            raise ModelError(f"The metadata of {file} are wrong: {error}.", "Train again.", path=str(file)) from error
+        name = said if isinstance(said, str) else json.dumps(said, sort_keys=True)
+        described, tokenizer = describe(name)
+        model, config = build_released(read_state_dict(file), file, described, heads)
+    else:
+        model, config = build_released(read_state_dict(file), file)
+        vision = config["vision_cfg"]
+        name = f"ViT {vision['layers']}x{vision['width']} patch {vision['patch_size']} quickgelu"
+        tokenizer = SimpleTokenizer(context_length=config["text_cfg"]["context_length"])
+        mode = ScoreMode.FUSED  # as released
+    size = image_side(config, name)
     preprocessing = describe_preprocessing(size, CLIP_MEAN, CLIP_STD)
     return MpsClipModel(
         model,
-        SimpleTokenizer(context_length=context),
-        ModelIdentity(f"{PREFIX}{file.name}", architecture, file_sha256(file), preprocessing),
+        tokenizer,
+        ModelIdentity(f"{PREFIX}{file.name}", f"mps_clip {name}", file_sha256(file), preprocessing),
         image_size=size,
         mean=CLIP_MEAN,
         std=CLIP_STD,
         device=device,
-        default_mode=ScoreMode.FUSED,
+        default_mode=mode,
     )

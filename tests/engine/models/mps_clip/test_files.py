@@ -21,7 +21,7 @@ from engine.models.open_clip_backbone import architecture_config, build_net, loa
 from engine.models.registry import load_model
 from engine.models.weights import file_sha256
 from tests.support.naive_mps_clip import Sizes, random_weights
-from tests.support.tiny_clip import stir, tiny_clip
+from tests.support.tiny_clip import CONFIGS, stir, tiny_clip
 
 NAME = "tiny-quickgelu"
 SIZES = {"bottleneck": 16, "adapter_heads": 4, "views": 3}
@@ -116,6 +116,20 @@ def test_random_backbone_is_the_seeds_and_leaves_the_global_generator_alone(tmp_
     with torch.no_grad():
         expected = first.model.eval().embed_images(images).whole
     torch.testing.assert_close(load(str(path)).encode_images(images), expected)
+
+
+def test_architecture_may_be_open_clips_description(tmp_path: Path) -> None:
+    described = json.dumps(CONFIGS[NAME])
+    built = build_mps_clip(described, None, seed=5, **SIZES)
+    assert built.backbone.sha256 == build_mps_clip(NAME, None, seed=5, **SIZES).backbone.sha256
+    save_adapters(tmp_path / "trial.safetensors", built)
+    assert load(f"{tmp_path / 'trial.safetensors'}").encode_texts(["pond"]).shape == (1, 24)
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"embed_dim": 8, "vision_cfg": {"side": 3}, "text_cfg": {}}'])
+def test_description_of_no_architecture_is_wrong_use(text: str) -> None:
+    with pytest.raises(UsageError, match=r"open_clip cannot build the architecture \{"):
+        build_mps_clip(text, None)
 
 
 def test_model_fulfils_the_contract(built: BuiltMpsClip, backbone: Path, file: Path) -> None:
@@ -253,6 +267,26 @@ def test_released_checkpoint_is_loaded_with_its_own_backbone(tmp_path: Path) -> 
     del state["model.ln_final.bias"]
     torch.save(state, path)
     with pytest.raises(ModelError, match=r"missing model\.ln_final\.bias"):
+        load(str(path))
+
+
+@pytest.mark.parametrize("architecture", [NAME, CONFIGS[NAME]])
+def test_whole_network_of_a_training_is_described_by_its_metadata(
+    built: BuiltMpsClip, tmp_path: Path, architecture: object
+) -> None:
+    path = tmp_path / "whole.safetensors"
+    metadata = {"format": "mpsclip-whole-1", "architecture": json.dumps(architecture), "adapter_heads": "4"}
+    save_file({name: value.contiguous() for name, value in built.model.released_state_dict().items()}, path, metadata)
+    model, images = load(str(path)), torch.randn(1, 3, 48, 48)
+    assert model.default_mode is ScoreMode.GLOBAL
+    with torch.no_grad():
+        torch.testing.assert_close(model.encode_images(images), built.model.eval().embed_images(images).whole)
+
+
+def test_towers_of_unknown_heads_are_refused(built: BuiltMpsClip, tmp_path: Path) -> None:
+    path = tmp_path / "narrow.safetensors"
+    save_file({name: value.contiguous() for name, value in built.model.released_state_dict().items()}, path)
+    with pytest.raises(ModelError, match="towers of the widths 32 and 16; CLIP's attention heads are 64 wide"):
         load(str(path))
 
 
