@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from engine.cli.main import main
 from engine.config import SearchOptions, SegmenterName
 from engine.index.folder import IndexFolder
+from engine.models.catalogue import catalogue
+from engine.models.weights import local_file
 from engine.search.pipeline import Searcher
 from engine.search.segmenters import make_segmenter
 from engine.segment.relevance import RelevanceSegmenter
@@ -109,6 +113,20 @@ def test_a_whole_search_with_sam(sam_weights: Path, tmp_path: Path) -> None:
     for region in best.subregions:
         left, top, right, bottom = region.polygon.bounds
         assert left >= 64 - 14 and top >= 0 and right <= 128 + 14 and bottom <= 64 + 14
+
+
+def test_a_search_from_the_command_line_prints_nothing_but_its_result(
+    sam_weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if local_file(catalogue().get("rsicd-mini")) is None:
+        pytest.skip("the packaged weights are not in resources/models")
+    raster = write_raster(tmp_path / "cells.tif", ground(CELLS), photometric="RGB")
+    command = ["search", "water", str(raster), "--out", str(tmp_path / "out.gpkg"), "--cache", str(tmp_path / "cache")]
+    command += ["--segmenter", "relevance+sam", "--segmenter-weights", str(sam_weights), "--json", "--refine", "2"]
+    assert main([*command, "--tile", "96px", "--device", "cpu"]) == 0
+    captured = capfd.readouterr()
+    assert len(json.loads(captured.out)["hits"]) > 0
+    assert "outlines by relevance" not in captured.err
 
 
 def test_masks_of_any_type_become_bool_of_the_tile() -> None:
