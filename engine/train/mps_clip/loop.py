@@ -19,6 +19,7 @@ from engine.datasets.rsicd import CaptionedImage
 from engine.errors import EngineError, UsageError
 from engine.evaluate.retrieval import RetrievalReport, evaluate_embeddings
 from engine.models.mps_clip.build import BuiltMpsClip
+from engine.train.gather import gather
 from engine.train.mps_clip.checkpoint import Fingerprint, State, load_checkpoint, replace_file, save_checkpoint
 from engine.train.mps_clip.config import TrainingConfig
 from engine.train.mps_clip.data import Batch, EpochBatches, PairDataset, Problem, collate, read_picture
@@ -189,8 +190,9 @@ class Trainer:
         seed_generators(seed, self.fabric.device)
         self.embedder.train()
         images, texts, views = self.model(batch.images, batch.masks, batch.valid, batch.tokens)
+        fabric = self.fabric
         loss = self._objective(
-            self._gathered(images), self._gathered(texts), self._gathered(views, 1), self._gathered(batch.image_ids)
+            gather(fabric, images), gather(fabric, texts), gather(fabric, views, 1), gather(fabric, batch.image_ids)
         )
         value = float(loss.detach())
         if not math.isfinite(value):
@@ -226,15 +228,6 @@ class Trainer:
                 settings.view_weight,
             ),
         )
-
-    def _gathered(self, values: Tensor, axis: int = 0) -> Tensor:
-        """The values of all devices in order of rank; gradients flow into this device's own."""
-        if self.fabric.world_size == 1:
-            return values
-        together: Any = self.fabric.all_gather(values.detach())  # (devices, ...)
-        parts = list(together)
-        parts[self.fabric.global_rank] = values
-        return torch.cat(parts, axis)
 
     def _validate(self) -> None:
         """Recalls on val by global scores; the first device measures, all know the outcome."""
