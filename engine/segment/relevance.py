@@ -37,8 +37,8 @@ _TILES_PER_BATCH = 8
 class RelevanceSettings:
     """What the masks depend on besides the model.
 
-    The defaults suit the packaged model: chosen on tiles of one drawn scene (mean IoU over 31 kinds 0.66), checked on
-    another (0.60; there a keyword that the tile does not show has a mask in 22 % of cases).
+    The defaults suit the packaged model: chosen on tiles around objects of 31 kinds of two drawn scenes (mean IoU 0.67;
+    docs/evaluation.md has other scenes).
 
     Attributes:
         shifts: views along each axis; 4 makes cells of a quarter of the model's stride.
@@ -57,9 +57,9 @@ class RelevanceSettings:
 
     shifts: int = 4
     presence: float = 1.0
-    floor: float = 0.5
-    fraction: float = 0.35
-    ceiling: float = 0.0
+    floor: float = 0.0
+    fraction: float = 0.3
+    ceiling: float = -0.4
     certain: float = 3.0
     least_deviation: float = 0.02
     superpixels: int = 100

@@ -215,6 +215,7 @@ def _terminal(drawing: Drawing, frame: Frame, apron: tuple[float, float, float, 
     lot = (x0 + 20, y + 52, x1 - 20, h - 4)
     drawing.canvas.fill(frame.rectangle(*lot), (112, 112, 110), Material.ASPHALT, 0)
     rows_of_cars(drawing, frame, *lot, 0.8)
+    drawing.add("parking_lot", frame.rectangle(*lot), "airport")
 
 
 def _hangars(drawing: Drawing, frame: Frame, apron: tuple[float, float, float, float], w: float, h: float) -> None:

@@ -96,6 +96,7 @@ def draw_industrial(drawing: Drawing, site: Site) -> None:
         if kind < 0.13:
             canvas.fill(frame.rectangle(x0, y0, x1, y1), (118, 116, 112), Material.ASPHALT, 0)
             rows_of_cars(drawing, frame, x0, y0, x1, y1, 0.6)
+            drawing.add("parking_lot", frame.rectangle(x0, y0, x1, y1), "industrial")
         elif kind < 0.25:
             for _ in range(50):
                 cx, cy = rng.uniform(x0 + 8, x1 - 8), rng.uniform(y0 + 5, y1 - 5)

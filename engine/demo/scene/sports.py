@@ -101,7 +101,7 @@ def _track(drawing: Drawing, frame: Frame, straight: float, radius: float, lanes
         t = np.linspace(-np.pi / 2, np.pi / 2, 16)
         cap = np.stack((side * (straight / 2 + (inner - 5) * np.cos(t) * 0.93), (inner - 5) * np.sin(t)), axis=1)
         canvas.fill(frame.world(cap), shade(color, 0.97), Material.PAINT, 0, 0.0 if drawing.rng.random() < 0.4 else 0.9)
-    pitch(drawing, frame, straight * 1.06, inner * 1.5, infield)
+    drawing.add("football_field", pitch(drawing, frame, straight * 1.06, inner * 1.5, infield), "running_track")
 
 
 def draw_running_track(drawing: Drawing, site: Site) -> None:
@@ -156,7 +156,8 @@ def draw_stadium(drawing: Drawing, site: Site) -> None:
         )
     base = _superellipse(frame, long * field, wide * field, power)
     canvas.fill(base, drawing.pick([(92, 112, 66), (146, 88, 74), (84, 104, 64)]), Material.LAWN, 0)
-    pitch(drawing, frame, long * field * 1.56, wide * field * 1.44, drawing.pick(TURF))
+    inside = pitch(drawing, frame, long * field * 1.56, wide * field * 1.44, drawing.pick(TURF))
+    drawing.add("football_field", inside, "stadium")
     for sx in (-1, 1):
         for sy in (-1, 1):
             canvas.fill(
