@@ -1,4 +1,4 @@
-"""``python -m engine.evaluate mosaic|scene|regions``: what docs/evaluation.md measures beyond the recalls, as JSON."""
+"""``python -m engine.evaluate COMMAND``: what docs/evaluation.md measures beyond the recalls, as JSON."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from engine.config import SearchOptions, SegmenterName
 from engine.errors import EngineError
 from engine.evaluate.drawn_scene import evaluate_scene
+from engine.evaluate.everyday import evaluate_everyday
 from engine.evaluate.mosaic_search import evaluate_mosaic
 from engine.evaluate.regions import StudySettings, study_regions, table_lines
 from engine.index.folder import IndexFolder
@@ -31,9 +32,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--work", type=Path, help="folder for rasters and indexes (default: a temporary one)")
     commands = parser.add_subparsers(dest="command", required=True)
     mosaic = commands.add_parser("mosaic", help="RSICD images on one georeferenced canvas")
-    mosaic.add_argument("--data", type=Path, required=True, help="folder of RSICD")
-    mosaic.add_argument("--split", choices=["val", "test"], required=True)
     mosaic.add_argument("--captions", type=int, default=200)
+    everyday = commands.add_parser("everyday", help="everyday wording against the benchmark's, on the same canvas")
+    for with_data in (mosaic, everyday):
+        with_data.add_argument("--data", type=Path, required=True, help="folder of RSICD")
+        with_data.add_argument("--split", choices=["val", "test"], required=True)
     scene = commands.add_parser("scene", help="drawn scenes")
     scene.add_argument("--seeds", type=int, nargs="+", required=True)
     _add_regions(commands)
@@ -70,12 +73,12 @@ def run(args: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     name = SegmenterName.RELEVANCE if args.refine else SegmenterName.NONE
     searcher = Searcher(model, LocalKeywordExtractor(), make_segmenter(name, model), IndexFolder(work / "cache"))
     options = SearchOptions(refine=args.refine, segmenter=name)
-    if args.command == "mosaic":
+    if args.command in ("mosaic", "everyday"):
         options = options.model_copy(update={"overlap": args.overlap or 0.0})
-        report = evaluate_mosaic(
-            searcher, args.data, args.split, work, options, args.captions, progress=_print_progress
-        )
-        return [report.to_json()]
+        where = (searcher, args.data, args.split, work, options)
+        if args.command == "everyday":
+            return [evaluate_everyday(*where, progress=_print_progress).to_json()]
+        return [evaluate_mosaic(*where, args.captions, progress=_print_progress).to_json()]
     if args.overlap is not None:
         options = options.model_copy(update={"overlap": args.overlap})
     return [evaluate_scene(searcher, work, seed, options, _print_progress).to_json() for seed in args.seeds]
