@@ -43,3 +43,7 @@ class TrainingConfig(BaseModel):
     dense_scale: float = Field(14.0, gt=0.0, description="of the similarities of patches and texts (1 / temperature)")
     limit_images: int | None = Field(None, ge=8, description="train on the first images only (for trials and tests)")
     max_steps: int | None = Field(None, ge=1, description="stop early (for trials and tests)")
+    stop_epoch: int | None = Field(
+        None, ge=1, description="end after this epoch; the schedule stays that of all epochs"
+    )
+    then: TrainingConfig | None = Field(None, description="a second run, from the best weights of this one")

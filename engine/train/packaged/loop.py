@@ -133,7 +133,7 @@ class Trainer:
                 self._save("best.pt", average)
             self._save("last.pt", average)
             self._report(best)
-            if step == total:
+            if step == total or epoch + 1 == self.config.stop_epoch:
                 break
         return max(reports, key=lambda r: r.mean_recall)
 

@@ -15,6 +15,8 @@ from engine.train.packaged.export import export
 from engine.train.packaged.loop import Trainer
 from engine.types import ProgressSink, no_progress
 
+FIRST = "before-"  # marks what a run left that another one followed
+
 
 def train_packaged(
     data: Path,
@@ -24,6 +26,8 @@ def train_packaged(
     start: Path | None = None,
 ) -> Path:
     """Trains, picks the best epoch on val, writes ``out/rsicd-mini.safetensors``; returns its path.
+
+    Where the settings name a second run, it starts from the best weights of the first, and its best are written.
 
     Raises:
         UsageError: the data folder or the settings cannot be used.
@@ -35,8 +39,12 @@ def train_packaged(
     except OSError as error:
         raise OutputError(f"{out} cannot be made: {error.strerror}.", "Choose another folder with --out.") from error
     keep_freed_memory()
-    trainer = Trainer(config, data, out, Fabric(devices=1), progress, start)
-    trainer.run()
+    Trainer(config, data, out, Fabric(devices=1), progress, start).run()
+    while config.then is not None:  # the last run is the one that is exported
+        config, start = config.then, out / f"{FIRST}best.pt"
+        for file in ("best.pt", "report.json"):
+            (out / file).replace(out / f"{FIRST}{file}")
+        Trainer(config, data, out, Fabric(devices=1), progress, start).run()
     return export(out / "best.pt", out / "rsicd-mini.safetensors")
 
 

@@ -13,9 +13,10 @@ from engine.cli.main import main
 from engine.errors import UsageError
 from engine.models.contract import ModelIdentity
 from engine.models.packaged import load_packaged
+from engine.resources import resource_path
 from engine.train.packaged.config import TrainingConfig
 from engine.train.packaged.loop import schedule
-from engine.train.packaged.run import read_config
+from engine.train.packaged.run import read_config, train_packaged
 from tests.support.rsicd import write_rsicd
 
 SETTINGS = {"epochs": 2, "batch_images": 8, "image_size": 64, "head_steps": 5, "vocabulary": 4000, "frozen_stages": 5}
@@ -52,3 +53,25 @@ def test_learning_rates_warm_up_follow_a_cosine_and_end_in_a_line_to_zero() -> N
     line = np.diff(factors[800:])
     assert np.allclose(line, line[0])
     assert factors[-1] == pytest.approx(0.0, abs=1e-3)
+
+
+def test_a_second_run_starts_from_the_best_weights_of_the_first(tmp_path: Path) -> None:
+    data = write_rsicd(tmp_path / "data", {"train": 16, "val": 8}, side=96)
+    settings = tmp_path / "settings.json"
+    rates = {"lr_image": 0.0, "lr_text": 0.0, "lr_heads": 0.0, "epochs": 1, "seed": 1}
+    settings.write_text(json.dumps(SETTINGS | {"stop_epoch": 1, "then": SETTINGS | rates}), encoding="utf-8")
+    out = tmp_path / "out"
+    train_packaged(data, out, settings)
+    first = json.loads((out / "before-report.json").read_text(encoding="utf-8"))
+    assert [row["epoch"] for row in first["history"]] == [1]  # of two
+    # With learning rates of zero the second run ends where it began: at the first one's best weights.
+    before = torch.load(out / "before-best.pt", weights_only=True)["model"]
+    after = torch.load(out / "best.pt", weights_only=True)["model"]
+    for name, tensor in before.items():
+        torch.testing.assert_close(after[name], tensor)
+
+
+def test_the_packaged_files_recipe_is_two_runs() -> None:
+    config = read_config(resource_path("recipes", "rsicd-mini.json"))
+    assert config.stop_epoch == 8
+    assert config.then is not None and config.then.epochs == 4
