@@ -14,9 +14,12 @@ from tests.support.mps_clip_training import IMAGES, SETTINGS, SIDE
 from tests.support.rsicd import write_rsicd
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
-    """The networks are so small that a second thread gains nothing, and waits for long on a busy machine."""
+    """The networks are so small that a second thread gains nothing, and waits for long on a busy machine.
+
+    For whole modules: runs that are compared to the last bit must have the same number of threads.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
