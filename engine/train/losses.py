@@ -16,13 +16,14 @@ def multi_positive_contrastive(logits: Tensor, positives: Tensor) -> Tensor:
     Returns:
         The mean of the two directions' cross entropies, in nats.
     """
-    targets = positives.to(logits)
-    rows = -(targets / targets.sum(1, keepdim=True) * logits.log_softmax(1)).sum(1).mean()
+    rows = text_to_image_contrastive(logits.T, positives.T)
     return 0.5 * (rows + text_to_image_contrastive(logits, positives))
 
 
 def text_to_image_contrastive(logits: Tensor, positives: Tensor) -> Tensor:
     """The columns' half of :func:`multi_positive_contrastive`: each text looks for its images.
+
+    Transposed, it is the other half: each image, or patch, looks for its texts.
 
     Args:
         logits: scaled similarities ``(B, T)``, rows images, columns texts.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 
-from engine.segment.contract import Segment
+from engine.segment.contract import Segment, Segmenter
 from engine.types import UInt8Array
+
+KEYWORDS = [["Tennis Court", "water"], ["red roof", "sand"]]
 
 
 def check_contract(
@@ -22,6 +26,16 @@ def check_contract(
             assert segment.mask.shape == tile.shape[:2]
             assert segment.mask.any()
             assert type(segment.score) is float and 0.0 <= segment.score <= 1.0
+
+
+def check_quiet_contract(segmenter: Segmenter, tiles: Sequence[UInt8Array], capfd: pytest.CaptureFixture[str]) -> None:
+    """Two tiles with two of :data:`KEYWORDS` each, all found; standard output and warnings' filters are left alone."""
+    filters = list(warnings.filters)
+    found = segmenter.segment(tiles, KEYWORDS)
+    check_contract(found, tiles, KEYWORDS)
+    assert [[segment.keyword for segment in segments] for segments in found] == KEYWORDS
+    assert capfd.readouterr().out == ""
+    assert warnings.filters == filters
 
 
 def _words(segments: Sequence[Segment]) -> set[str]:

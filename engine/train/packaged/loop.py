@@ -181,9 +181,7 @@ class Trainer:
         tokens = model.embed_tokens(normalise_pixels(canvas).to(device, memory_format=torch.channels_last))
         tokens, owners = tokens.flatten(0, 2), owners.flatten().to(device)  # (P, E), (P,)
         scale = self.config.dense_scale
-        targets = own[owners].to(tokens)
-        log_share = (scale * tokens @ captions.T).log_softmax(1)
-        loss: Tensor = -(targets / targets.sum(1, keepdim=True) * log_share).sum(1).mean()
+        loss = text_to_image_contrastive(scale * captions @ tokens.T, own[owners].T)  # each token looks for its texts
         on_canvas = shown[owners]
         answerable = on_canvas.any(0)
         if bool(answerable.any()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,9 @@ import torch
 from engine.errors import ModelError
 from engine.segment.samgeo.sam3 import SamGeo3Segmenter
 from engine.types import UInt8Array
-from tests.support.segments import check_contract
+from tests.support.segments import KEYWORDS, check_contract, check_quiet_contract
 
 CPU = torch.device("cpu")
-KEYWORDS = [["Tennis Court", "water"], ["red roof", "sand"]]
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +25,7 @@ def segmenter(sam3_weights: Path) -> SamGeo3Segmenter:
 def test_two_tiles_and_two_keywords_each(
     segmenter: SamGeo3Segmenter, tiles: list[UInt8Array], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    filters = list(warnings.filters)
-    found = segmenter.segment(tiles, KEYWORDS)
-    check_contract(found, tiles, KEYWORDS)
-    assert [[segment.keyword for segment in segments] for segments in found] == KEYWORDS
-    assert capfd.readouterr().out == ""
-    assert warnings.filters == filters
+    check_quiet_contract(segmenter, tiles, capfd)
 
 
 def test_masks_and_scores_are_those_of_samgeo_itself(segmenter: SamGeo3Segmenter, tiles: list[UInt8Array]) -> None:
