@@ -67,7 +67,9 @@ def qgis_version(python: str) -> int:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     ask = [python, "-c", "from qgis.core import Qgis; print(Qgis.QGIS_VERSION_INT)"]
     try:
-        answer = subprocess.run(ask, capture_output=True, text=True, env={**environment, "QT_QPA_PLATFORM": "offscreen"})
+        answer = subprocess.run(
+            ask, capture_output=True, text=True, env={**environment, "QT_QPA_PLATFORM": "offscreen"}
+        )
     except OSError:
         return 0
     last = answer.stdout.split()[-1:]
@@ -114,7 +116,9 @@ def apt_sources() -> list[str]:
     """The text of each apt source in use."""
     folder = Path("/etc/apt")
     files = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
-    return [path.read_text(encoding="utf-8") for path in files if path.is_file() and path.suffix in (".list", ".sources")]
+    return [
+        path.read_text(encoding="utf-8") for path in files if path.is_file() and path.suffix in (".list", ".sources")
+    ]
 
 
 def backports_source(suite: str) -> str:

@@ -10,6 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 # Benchmark data and fixtures that may lie beside a checkout; nothing but tests reads them.
 SHARED = ROOT.parent / "shared"
+# These need QGIS's Python and have a pytest.ini of their own (CONTRIBUTING.md).
+collect_ignore = ["plugin"]
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,122 @@
+"""What all tests of the plugin share: the real engine, a drawn scene, and no trace in the user's folders.
+
+pytest-qgis brings QGIS itself: ``qgis_app``, ``qgis_iface``, ``qgis_canvas``, ``qgis_new_project``, ``qgis_processing``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from qgis.core import QgsApplication, QgsRasterLayer, QgsSettings
+from qgis.PyQt.QtCore import QCoreApplication, QEventLoop, QSettings, QTimer
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SCENE_SIZE = 1024
+DRAW_SCENE = (
+    "import sys; from pathlib import Path; from engine.demo.scene import write_scene;"
+    "print(write_scene(Path(sys.argv[1]), size=int(sys.argv[2])).raster)"
+)
+# The authentication store of an earlier run has a master password that nobody knows any more.
+Path(QgsApplication.qgisAuthDatabaseFilePath()).unlink(missing_ok=True)
+# Variables of the caller that would lead the plugin or the engine somewhere else.
+FOREIGN = ("MPSCLIP_LLM_URL", "MPSCLIP_LLM_MODEL", "MPSCLIP_LLM_API_KEY", "MPSCLIP_SEGMENTER_WEIGHTS")
+
+
+@pytest.fixture(scope="session")
+def engine_python() -> Path:
+    """The interpreter of the engine's environment, ``.venv``; MPSCLIP_PYTHON names another one."""
+    python = Path(os.environ.get("MPSCLIP_PYTHON") or ROOT / ".venv" / "bin" / "python")
+    if not python.exists():
+        pytest.fail(f"{python} is missing: the plugin's tests drive the real engine. Make it: make setup")
+    return python
+
+
+@pytest.fixture(scope="session")
+def engine_environment() -> dict[str, str]:
+    """Environment variables for an engine started by a test: none of Python's, PROJ's or GDAL's."""
+    foreign = ("PYTHON", "PROJ_", "GDAL_", "QT_", "QGIS_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+
+
+@pytest.fixture(scope="session")
+def scene_raster(
+    engine_python: Path, engine_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A drawn aerial scene, 1024 x 1024 pixels of 0.5 m, RGB, EPSG:32632. Shared: copy it before you change it."""
+    command = [engine_python, "-c", DRAW_SCENE, tmp_path_factory.mktemp("scene"), str(SCENE_SIZE)]
+    done = subprocess.run(command, cwd=ROOT, env=engine_environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return Path(done.stdout.strip())
+
+
+@pytest.fixture
+def scene_layer(scene_raster: Path) -> QgsRasterLayer:
+    """The drawn scene as a layer that is in no project yet."""
+    layer = QgsRasterLayer(str(scene_raster), "scene")
+    assert layer.isValid(), layer.error().message()
+    return layer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Index and weights go to a folder of this run's own, through the environment that child processes inherit.
+
+    The index is kept from test to test, as it is for a user; ``fresh_cache`` gives a test an empty one.
+    """
+    folder = tmp_path_factory.mktemp("mpsclip")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MPSCLIP_CACHE", str(folder / "cache"))
+        patch.setenv("MPSCLIP_DATA_DIR", str(folder / "data"))
+        for name in FOREIGN:
+            patch.delenv(name, raising=False)
+        yield folder
+
+
+@pytest.fixture
+def fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty index folder for one test. An engine that runs already does not notice it."""
+    monkeypatch.setenv("MPSCLIP_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_profile(tmp_path_factory: pytest.TempPathFactory, qgis_app: QgsApplication) -> Path:
+    """Settings of QGIS are written to a folder of this run's own."""
+    folder = tmp_path_factory.mktemp("profile")
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def private_settings(private_profile: Path) -> Iterator[QgsSettings]:
+    """QGIS's settings without any of the plugin's; what a test sets is gone after it."""
+    settings = QgsSettings()
+    assert Path(settings.fileName()).is_relative_to(private_profile)
+    settings.remove("mpsclip")
+    yield settings
+    settings.remove("mpsclip")
+    settings.sync()
+
+
+@pytest.fixture
+def wait_until() -> Callable[..., None]:
+    """``wait_until(condition, seconds=30, what="")``: runs Qt's events until the condition holds, else fails."""
+    return _wait_until
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float = 30.0, what: str = "") -> None:
+    loop, ticks, limit = QEventLoop(), QTimer(), QTimer()
+    limit.setSingleShot(True)
+    ticks.timeout.connect(lambda: condition() and loop.quit())
+    limit.timeout.connect(loop.quit)
+    if not condition():
+        ticks.start(10)
+        limit.start(int(seconds * 1000))
+        loop.exec()
+        ticks.stop()
+        limit.stop()
+    assert condition(), f"not within {seconds:g} s: {what or condition}"
