@@ -1,8 +1,8 @@
 """Installs QGIS where it is missing and makes ``.venv-qgis`` for the plugin's tests. Standard library only.
 
 QGIS comes from Debian's backports: the suite is added with the addresses that this machine's own apt sources have.
-Elsewhere the script says what to install. ``.venv-qgis`` sees the packages of QGIS's Python and adds pytest, pytest-qgis
-and flake8-qgis from ``requirements/qgis.txt``.
+Elsewhere the script says what to install. ``.venv-qgis`` sees the packages of QGIS's Python and adds pytest,
+pytest-qgis and flake8-qgis from ``requirements/qgis.txt``.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main() -> int:
         return 0
     uv = installer()
     run([uv, "venv", "--quiet", "--clear", "--system-site-packages", "--no-python-downloads", "--python", python, VENV])
-    install = [uv, "pip", "install", "--quiet", "--no-config", "--python", venv_python(), "--no-deps"]
+    install: list[str | Path] = [uv, "pip", "install", "--quiet", "--no-config", "--python", venv_python(), "--no-deps"]
     run([*install, "--require-hashes", "--requirements", LOCK])
     STAMP.write_text(json.dumps(fingerprint(python), indent=1) + "\n", encoding="utf-8")
     print(f"Ready: {venv_python().relative_to(ROOT)} with QGIS {qgis_version(python)}", flush=True)
@@ -65,11 +65,10 @@ def qgis_version(python: str) -> int:
     """QGIS's version as a number (34006 for 3.40.6); 0 where this Python does not import it."""
     # A caller's environment variables for Python belong to another one.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    environment["QT_QPA_PLATFORM"] = "offscreen"
     ask = [python, "-c", "from qgis.core import Qgis; print(Qgis.QGIS_VERSION_INT)"]
     try:
-        answer = subprocess.run(
-            ask, capture_output=True, text=True, env={**environment, "QT_QPA_PLATFORM": "offscreen"}
-        )
+        answer = subprocess.run(ask, capture_output=True, text=True, env=environment)
     except OSError:
         return 0
     last = answer.stdout.split()[-1:]
@@ -116,9 +115,8 @@ def apt_sources() -> list[str]:
     """The text of each apt source in use."""
     folder = Path("/etc/apt")
     files = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
-    return [
-        path.read_text(encoding="utf-8") for path in files if path.is_file() and path.suffix in (".list", ".sources")
-    ]
+    used = [path for path in files if path.is_file() and path.suffix in (".list", ".sources")]
+    return [path.read_text(encoding="utf-8") for path in used]
 
 
 def backports_source(suite: str) -> str:
@@ -133,7 +131,7 @@ def backports_source(suite: str) -> str:
         line = re.search(rf"^deb +(?:\[[^\]]*\] +)?(\S+) +{release} ", text, flags=re.MULTILINE)
         if line:
             return f"Types: deb\nURIs: {line[1]}\nSuites: {suite}\nComponents: main\n"
-    stop(f"No apt source for {release} was found to add {suite} beside.", BY_HAND)
+    return stop(f"No apt source for {release} was found to add {suite} beside.", BY_HAND)
 
 
 def fingerprint(python: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What all tests of the plugin share: the real engine, a drawn scene, and no trace in the user's folders.
 
-pytest-qgis brings QGIS itself: ``qgis_app``, ``qgis_iface``, ``qgis_canvas``, ``qgis_new_project``, ``qgis_processing``.
+pytest-qgis brings QGIS itself: ``qgis_app``, ``qgis_iface``, ``qgis_canvas``, ``qgis_new_project``,
+``qgis_processing``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from qgis.core import QgsApplication, QgsRasterLayer, QgsSettings
-from qgis.PyQt.QtCore import QCoreApplication, QEventLoop, QSettings, QTimer
+from qgis.PyQt.QtCore import QEventLoop, QSettings, QTimer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCENE_SIZE = 1024
