@@ -6,15 +6,17 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from engine.config import IndexOptions
-from engine.models.contract import ModelIdentity, RetrievalModel
 from engine.raster.bands import choose_bands
 from engine.raster.grid import Grid, make_grid, parse_tile_size
 from engine.raster.source import RasterSource
 from engine.raster.stretch import Stretch
 from engine.types import Json
+
+if TYPE_CHECKING:  # indexes are listed without loading PyTorch
+    from engine.models.contract import ModelIdentity, RetrievalModel
 
 FORMAT = 1
 """Version of the table and of what is computed for it; a new one makes all older indexes stale."""
