@@ -1,0 +1,1 @@
+"""From layers of the project to rasters that the engine can open."""
