@@ -52,6 +52,12 @@ def test_shipped_open_clip_entries_use_clips_normalisation_and_known_architectur
         assert open_clip.get_model_config(entry.architecture)["vision_cfg"]["image_size"] == entry.image_size
 
 
+def test_digests_are_stored_without_the_name_of_their_kind(tmp_path: Path) -> None:
+    source = {**ENTRY["source"], "revision": "commit:" + "ab" * 20}
+    (entry,) = read_catalogue(write(tmp_path, {**ENTRY, "sha256": "sha256:" + "cd" * 32, "source": source})).models
+    assert (entry.sha256, getattr(entry.source, "revision", None)) == ("cd" * 32, "ab" * 20)
+
+
 def test_unknown_model_is_answered_with_the_known_ones_and_the_closest() -> None:
     with pytest.raises(UsageError, match="Did you mean remoteclip-vit-b-32") as caught:
         catalogue().get("remoteclip-vitb32")
