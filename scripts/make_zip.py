@@ -1,0 +1,128 @@
+"""Builds the plugin's zip for QGIS: the work behind ``make zip``. Standard library only.
+
+    qgis_mpsclip/             the plugin, metadata.txt, LICENSE
+    qgis_mpsclip/engine_src/  engine/, resources/, metadata.txt, requirements/: all that the engine's environment needs
+
+Files that git tracks go in as they are in the working tree. Names are sorted, times are the last commit's and
+permissions fixed, so the same tree gives the same bytes. The plugin repository's rules are held to: one top folder,
+25,000,000 bytes, no hidden files and no caches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PLUGIN = "qgis_mpsclip"
+ENGINE = f"{PLUGIN}/engine_src"
+LARGEST = 25_000_000
+# What a user's engine may be installed from; the locks of development stay at home.
+LOCKS = ("build.txt", "engine.txt", "samgeo.txt")
+REGULAR_FILE = 0o100644 << 16
+UNIX = 3
+
+
+class PackagingError(Exception):
+    """The tree cannot be packed; the text says why and what to do."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--out", type=Path, help="the zip to write (default: dist/qgis_mpsclip-VERSION.zip)")
+    options = parser.parse_args(arguments)
+    out: Path = options.out or ROOT / "dist" / f"{PLUGIN}-{version()}.zip"
+    try:
+        write_zip(out, list(members()), commit_time())
+        size = check(out)
+    except PackagingError as error:
+        out.unlink(missing_ok=True)
+        print(f"zip: {error}", file=sys.stderr)
+        return 1
+    print(f"{out}: {size:,} bytes, sha256 {hashlib.sha256(out.read_bytes()).hexdigest()}")
+    return 0
+
+
+def version() -> str:
+    """The version that metadata.txt states."""
+    found = re.search(r"^version=(\S+)$", (ROOT / "metadata.txt").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    if found is None:
+        raise PackagingError("metadata.txt states no version. Write a line version=X.Y.Z into it.")
+    return found[1]
+
+
+def members() -> Iterator[tuple[str, Path]]:
+    """(name in the zip, file) of each member."""
+    for name in tracked(PLUGIN):
+        yield name, ROOT / name
+    for name in tracked("engine", "resources"):
+        yield f"{ENGINE}/{name}", ROOT / name
+    yield f"{PLUGIN}/LICENSE", ROOT / "LICENSE"
+    yield f"{ENGINE}/metadata.txt", ROOT / "metadata.txt"
+    for lock in LOCKS:
+        yield f"{ENGINE}/requirements/{lock}", ROOT / "requirements" / lock
+
+
+def tracked(*folders: str) -> list[str]:
+    """Files that git tracks below folders of the checkout; those deleted in the working tree are left out."""
+    listed = git("ls-files", "-z", "--", *folders)
+    return [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def commit_time() -> int:
+    """Seconds since 1970 of the last commit, or SOURCE_DATE_EPOCH where a packager sets it."""
+    return int(os.environ.get("SOURCE_DATE_EPOCH") or git("log", "-1", "--format=%ct"))
+
+
+def git(*words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise PackagingError(f"git {words[0]} failed: {done.stderr.strip()} Build the zip in a git checkout.")
+    return done.stdout
+
+
+def write_zip(out: Path, files: list[tuple[str, Path]], seconds: int) -> None:
+    """Writes the members, sorted by name, all with one time (UTC) and the permissions of a regular file."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    date = time.gmtime(seconds)[:6]
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, file in sorted(files):
+            member = zipfile.ZipInfo(name, date)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            member.create_system = UNIX
+            member.external_attr = REGULAR_FILE
+            archive.writestr(member, file.read_bytes())
+
+
+def check(out: Path) -> int:
+    """Holds the zip to the plugin repository's rules and returns its size in bytes.
+
+    Raises:
+        PackagingError: it breaks one.
+    """
+    size = out.stat().st_size
+    if size > LARGEST:
+        raise PackagingError(
+            f"the zip has {size:,} bytes, and the plugin repository takes {LARGEST:,}. Look for what grew: resources/."
+        )
+    with zipfile.ZipFile(out) as archive:
+        names = archive.namelist()
+    for needed in ("__init__.py", "metadata.txt", "LICENSE", "engine_src/engine/__main__.py"):
+        if f"{PLUGIN}/{needed}" not in names:
+            raise PackagingError(f"{needed} is missing in the zip. Does git track it?")
+    unwanted = [name for name in names if re.search(r"(^|/)(\.|__pycache__)|\.py[co]$", name)]
+    if unwanted:
+        raise PackagingError(f"the plugin repository refuses hidden files and caches: {', '.join(unwanted)}.")
+    return size
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
