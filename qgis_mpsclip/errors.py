@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from qgis_mpsclip.i18n import tr
+
 CANCELLED = -32800
 CRASHED = -32001
 MISSING = -32002
@@ -49,7 +51,7 @@ class EngineMissing(EngineError):
 
 
 class EngineCrashed(EngineError):
-    """The engine ended while something was asked of it, or did not start.
+    """The engine ended while something was asked of it, or did not start; as text with the last lines of its log.
 
     Attributes:
         log: the last lines of its log.
@@ -60,6 +62,12 @@ class EngineCrashed(EngineError):
         super().__init__(problem, remedy, CRASHED)
         self.log = log
         self.log_file = log_file
+
+    def __str__(self) -> str:
+        parts = [super().__str__()]
+        if self.log:
+            parts += [tr("Last lines of the log {file}:").format(file=self.log_file), self.log]
+        return "\n".join(parts)
 
 
 class EngineCancelled(EngineError):

@@ -2,36 +2,177 @@
 
 from __future__ import annotations
 
+import atexit
+import queue
+import threading
+import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Callable
+from typing import Any
+
+from qgis_mpsclip.client import messages
+from qgis_mpsclip.client.blocking_process import BlockingProcess
+from qgis_mpsclip.client.interpreter import Interpreter, find_interpreter
+from qgis_mpsclip.errors import EngineCancelled, EngineError
+from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.settings import Settings
+
+POLL_SECONDS = 0.1
+# An engine that has not ended a cancelled request by then is held up in a library and is ended itself.
+CANCEL_SECONDS = 30.0
+
+Params = dict[str, Any]
+
+
+class _SharedEngine:
+    """The process-wide engine: started by the first request, kept while leased and for the idle time afterwards."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: BlockingProcess | None = None
+        self._leases = 0
+        self._idle: threading.Timer | None = None
+
+    def lease(self) -> None:
+        with self._lock:
+            self._leases += 1
+            self._stop_waiting()
+
+    def release(self) -> None:
+        minutes = Settings().idle_minutes
+        with self._lock:
+            self._leases -= 1
+            if self._leases == 0 and self._process is not None and minutes > 0:
+                self._idle = threading.Timer(minutes * 60, self._end_if_idle)
+                self._idle.daemon = True
+                self._idle.start()
+
+    def process(self, find: Callable[[Settings], Interpreter]) -> BlockingProcess:
+        with self._lock:
+            if self._process is None or not self._process.is_alive:
+                settings = Settings()
+                self._process = BlockingProcess(find(settings), settings)
+            return self._process
+
+    def end(self) -> None:
+        with self._lock:
+            self._stop_waiting()
+            process, self._process = self._process, None
+        if process is not None:
+            process.leave()
+
+    def _end_if_idle(self) -> None:
+        with self._lock:
+            if self._leases:
+                return
+            process, self._process = self._process, None
+        if process is not None:
+            process.leave()
+
+    def _stop_waiting(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+
+
+_shared = _SharedEngine()
+
+
+@atexit.register
+def end_shared_engine() -> None:
+    """End the process-wide engine, if it runs; requests that wait for it raise EngineCancelled."""
+    _shared.end()
 
 
 class BlockingEngine:
     """A lease of the process-wide engine, which stays warm between leases; usable in any thread.
 
-    ``with BlockingEngine() as engine: report = engine.request("search", {...})``
+    ``with BlockingEngine() as engine: report = engine.request("search", {...})``. Several threads may hold leases; the
+    engine works on their requests one after the other. It is started by the first request, anew after a crash.
+
+    Args:
+        find: names the interpreter when the engine is to be started.
     """
 
+    def __init__(self, find: Callable[[Settings], Interpreter] = find_interpreter) -> None:
+        self._find = find
+
     def __enter__(self) -> BlockingEngine:
+        _shared.lease()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        return None
+        _shared.release()
 
     def request(
         self,
         method: str,
-        params: dict[str, Any],
-        on_progress: Callable[[dict[str, Any]], None] | None = None,
-        on_partial: Callable[[str, dict[str, Any]], None] | None = None,
+        params: Params,
+        on_progress: Callable[[Params], None] | None = None,
+        on_partial: Callable[[str, Params], None] | None = None,
         is_cancelled: Callable[[], bool] | None = None,
-    ) -> dict[str, Any]:
+    ) -> Params:
         """The answer to a request. All functions are called in the calling thread.
+
+        Args:
+            on_progress: gets the params of each progress notification.
+            on_partial: gets method (``shortlist``, ``hit``) and params of each partial result.
+            is_cancelled: asked ten times a second.
 
         Raises:
             EngineCancelled: ``is_cancelled`` returned true, or the engine was ended.
             EngineError: the engine failed it, crashed, or cannot be started.
         """
-        raise NotImplementedError
+        process = _shared.process(self._find)
+        request_id, inbox = process.ask(method, params)
+        cancelled_at: float | None = None
+        answer: Params | None = None
+        try:
+            while answer is None:
+                message = _next(inbox)
+                if message is None:
+                    raise process.why_gone() if cancelled_at is None else EngineCancelled(tr("Cancelled."))
+                if "method" not in message:
+                    answer = message or None
+                elif cancelled_at is None:
+                    _tell(message, on_progress, on_partial)
+                if answer is None and cancelled_at is None and is_cancelled is not None and is_cancelled():
+                    cancelled_at = time.monotonic()
+                    process.cancel(request_id)
+                elif cancelled_at is not None and time.monotonic() - cancelled_at > CANCEL_SECONDS:
+                    process.kill(EngineCancelled(tr("The search engine was ended.")))
+        finally:
+            process.forget(request_id)
+            if answer is None and cancelled_at is None:
+                process.cancel(request_id)  # nobody will read the answer: a callback failed, or Ctrl-C
+        return _result(answer)
+
+
+def _next(inbox: queue.SimpleQueue) -> Params | None:
+    """The next message; an empty one where none came in time, None where the engine has gone."""
+    try:
+        return inbox.get(timeout=POLL_SECONDS)
+    except queue.Empty:
+        return {}
+
+
+def _tell(
+    message: Params,
+    on_progress: Callable[[Params], None] | None,
+    on_partial: Callable[[str, Params], None] | None,
+) -> None:
+    method, params = str(message["method"]), message.get("params") or {}
+    if method == "progress" and on_progress is not None:
+        on_progress(params)
+    elif method in messages.PARTIAL_METHODS and on_partial is not None:
+        on_partial(method, params)
+
+
+def _result(answer: Params) -> Params:
+    error: EngineError | None = messages.error_of(answer)
+    if error is not None:
+        raise error
+    result = answer.get("result")
+    return result if isinstance(result, dict) else {}

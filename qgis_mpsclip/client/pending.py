@@ -29,9 +29,8 @@ class PendingRequest(QObject):
         method: str,
         params: dict[str, Any],
         cancel: Callable[[PendingRequest], None],
-        parent: QObject,
     ) -> None:
-        super().__init__(parent)
+        super().__init__()
         self.id = request_id
         self.method = method
         self.params = params
