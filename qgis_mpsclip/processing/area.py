@@ -1,0 +1,63 @@
+"""The part of the rasters to be searched: an extent, polygons, or what both have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsFeatureRequest,
+    QgsGeometry,
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+)
+
+from qgis_mpsclip.errors import MpsClipError
+from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.processing import parameters as p
+from qgis_mpsclip.rendering.area import Area
+
+_MOST_LETTERS = 8_000_000  # of WKT, well below what one request to the engine may hold
+
+
+def area_of(
+    algorithm: QgsProcessingAlgorithm,
+    values: dict[str, Any],
+    context: QgsProcessingContext,
+    crs: QgsCoordinateReferenceSystem,
+) -> dict[str, Any] | None:
+    """The engine's option ``area``, expressed in the CRS of a raster; None: everywhere.
+
+    An extent without a CRS of its own is in the raster's, as everywhere in Processing.
+
+    Raises:
+        MpsClipError: nothing is left, or it is too detailed.
+    """
+    extent = algorithm.parameterAsExtentGeometry(values, p.EXTENT, context, crs)
+    source = algorithm.parameterAsSource(values, p.AREA, context)
+    if source is None:
+        area = extent
+    else:
+        polygons = _united(source, crs, context)
+        area = polygons if extent.isNull() else polygons.intersection(extent)
+        if area.isEmpty():
+            raise MpsClipError(
+                tr("The areas hold no polygon, or none within the extent."),
+                tr("Choose another layer, other features of it, or another extent."),
+            )
+    if area.isNull():
+        return None
+    params = Area(area, crs).params()
+    if len(params["wkt"]) > _MOST_LETTERS:
+        raise MpsClipError(
+            tr("The outlines of the areas are too detailed."), tr("Simplify them first (algorithm “Simplify”).")
+        )
+    return params
+
+
+def _united(source: Any, crs: QgsCoordinateReferenceSystem, context: QgsProcessingContext) -> QgsGeometry:
+    request = QgsFeatureRequest().setNoAttributes()
+    if crs.isValid():
+        request.setDestinationCrs(crs, context.transformContext())
+    geometries = [feature.geometry() for feature in source.getFeatures(request) if feature.hasGeometry()]
+    return QgsGeometry.unaryUnion(geometries)

@@ -1,0 +1,201 @@
+"""``mpsclip:searchimagery``: the best places of one or several rasters for a query."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qgis.core import (
+    Qgis,
+    QgsCoordinateReferenceSystem,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingOutputNumber,
+    QgsProcessingOutputString,
+    QgsProcessingParameterFeatureSink,
+    QgsProcessingParameterMultipleLayers,
+    QgsProcessingParameterRasterLayer,
+    QgsProcessingParameterString,
+    QgsProcessingUtils,
+)
+
+from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.processing import parameters as p
+from qgis_mpsclip.processing.area import area_of
+from qgis_mpsclip.processing.base import EngineAlgorithm, told
+from qgis_mpsclip.processing.rasters import RasterFile, raster_file, result_crs, without_repeats
+from qgis_mpsclip.processing.sinks import GEOMETRY, HITS, SUBREGIONS, OutputLayer, ResultLayer, copy_features
+from qgis_mpsclip.processing.styles import stored_style, style_when_loaded
+from qgis_mpsclip.rendering.area import crs_name
+
+HIT_COUNT = "HIT_COUNT"
+SUBREGION_COUNT = "SUBREGION_COUNT"
+TILES = "TILES"
+ENCODED = "ENCODED"
+FOUND_KEYWORDS = "FOUND_KEYWORDS"
+
+
+class SearchImagery(EngineAlgorithm):
+    """Hits and subregions as feature sinks."""
+
+    ICON = "search"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rasters: list[RasterFile] = []
+        self._crs = QgsCoordinateReferenceSystem()
+
+    def name(self) -> str:
+        return "searchimagery"
+
+    def displayName(self) -> str:
+        return tr("Search imagery")
+
+    def tags(self) -> list[str]:
+        return tr(
+            "find,query,text,words,raster,orthophoto,satellite,aerial,CLIP,retrieval,similar,object,segment"
+        ).split(",")
+
+    def shortDescription(self) -> str:
+        return tr("Finds the places of rasters that show what a query says.")
+
+    def shortHelpString(self) -> str:
+        return tr(
+            "<p>Finds the places of rasters that show what you type, such as <i>tennis courts beside a parking lot</i>,"
+            " ranked, with the matching objects outlined. All of it runs on this machine.</p>"
+            "<p>A minus sign lowers the score of what follows: <i>meadow -trees</i>.</p>"
+            "<p>A raster is cut into square tiles and encoded at the first search; later searches use the index of it"
+            " that is kept (see <i>Build search index</i>).</p>"
+            "<h3>Hits</h3><p>One polygon a tile: <b>rank</b>; <b>score</b> by which it is ranked; <b>score_global</b>"
+            " of the whole tile and <b>score_regions</b> of its subregions (cosines); <b>percentile</b>: per cent of"
+            " all searched tiles that score lower; <b>query</b>, <b>keywords</b>, <b>raster</b>, <b>tile_row</b>,"
+            " <b>tile_col</b>, <b>model</b>.</p>"
+            "<h3>Subregions</h3><p>One polygon an outlined object: <b>hit_rank</b> of its hit, <b>query</b>,"
+            " <b>keyword</b>, <b>score</b> (0 to 1), <b>area_m2</b> on the ground.</p>"
+        )
+
+    def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
+        definitions = [
+            p.helped(
+                QgsProcessingParameterRasterLayer(p.INPUT, tr("Raster")),
+                tr("Raster layer or file, of any size, with or without a CRS."),
+            ),
+            p.helped(
+                QgsProcessingParameterString(p.QUERY, tr("Query")),
+                tr("What to look for, in English. Words after a minus sign lower the score."),
+            ),
+            *p.area(),
+            *p.tiles(),
+            *p.hits(),
+            *p.engine(),
+            p.advanced(
+                QgsProcessingParameterMultipleLayers(
+                    p.MORE_INPUTS, tr("More rasters"), Qgis.ProcessingSourceType.Raster, optional=True
+                ),
+                tr("Searched together with the first one; all hits are ranked in one list."),
+            ),
+            QgsProcessingParameterFeatureSink(p.HITS, tr("Hits"), Qgis.ProcessingSourceType.VectorPolygon),
+            QgsProcessingParameterFeatureSink(
+                p.SUBREGIONS, tr("Subregions"), Qgis.ProcessingSourceType.VectorPolygon, optional=True
+            ),
+        ]
+        outputs = [
+            QgsProcessingOutputNumber(HIT_COUNT, tr("Number of hits")),
+            QgsProcessingOutputNumber(SUBREGION_COUNT, tr("Number of subregions")),
+            QgsProcessingOutputNumber(TILES, tr("Tiles searched")),
+            QgsProcessingOutputNumber(ENCODED, tr("Tiles encoded by this search")),
+            QgsProcessingOutputString(FOUND_KEYWORDS, tr("Keywords of the query")),
+        ]
+        self.define(definitions, outputs)
+
+    def problem_with(self, values: dict[str, Any], context: QgsProcessingContext) -> str | None:
+        if not self.parameterAsString(values, p.QUERY, context).strip():
+            return tr("The query is empty: say what to look for, for example “tennis courts”.")
+        problem = super().problem_with(values, context)
+        if problem is None:
+            self._rasters_and_crs(values, context)
+        return problem
+
+    def prepareAlgorithm(
+        self, values: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> bool:
+        with told():
+            self._rasters, self._crs = self._rasters_and_crs(values, context)
+        return True
+
+    def processAlgorithm(
+        self, values: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> dict[str, Any]:
+        with told():
+            area = area_of(self, values, context, self._rasters[0].crs)
+        # Made before the search, so that an output that cannot be written is told at once.
+        outputs = [self._output(layer, values, context) for layer in (HITS, SUBREGIONS)]
+        geopackage = QgsProcessingUtils.generateTempFilename("mpsclip.gpkg")
+        query = self.parameterAsString(values, p.QUERY, context).strip()
+        request = {
+            "query": query,
+            "rasters": [raster.path for raster in self._rasters],
+            "out": geopackage,
+            "options": {**self.search_options(values, context), "area": area, "crs": self._engine_crs(values, context)},
+            "keywords": self.keywords_choice(values, context),
+            **self.engine_choice(values, context),
+        }
+        report = self.ask("search", request, feedback)
+        if report is None:
+            return {}
+        origins = {raster.path: raster.origin for raster in self._rasters}
+        results: dict[str, Any] = {
+            TILES: report["counts"]["tiles"],
+            ENCODED: report["counts"]["encoded"],
+            FOUND_KEYWORDS: ", ".join(report["keywords"]),
+        }
+        for output, count in zip(outputs, (HIT_COUNT, SUBREGION_COUNT)):
+            results[count] = report["counts"]["hits"] if output.layer is HITS else _outlined(report)
+            if output.sink is not None:
+                copy_features(geopackage, output, origins, feedback)
+                style_when_loaded(context, output, stored_style(geopackage, output.layer.name), query)
+                results[output.layer.parameter] = output.destination
+        _tell(report, feedback)
+        feedback.setProgress(100)
+        return results
+
+    def _output(self, layer: ResultLayer, values: dict[str, Any], context: QgsProcessingContext) -> OutputLayer:
+        sink, destination = self.parameterAsSink(
+            values, layer.parameter, context, layer.qgis_fields(), GEOMETRY, self._crs
+        )
+        if sink is None and (layer is HITS or values.get(layer.parameter)):
+            raise QgsProcessingException(self.invalidSinkError(values, layer.parameter))
+        return OutputLayer(layer, sink, destination, self.parameterDefinition(layer.parameter).description())
+
+    def _rasters_and_crs(
+        self, values: dict[str, Any], context: QgsProcessingContext
+    ) -> tuple[list[RasterFile], QgsCoordinateReferenceSystem]:
+        layers = [self.parameterAsRasterLayer(values, p.INPUT, context)]
+        layers += self.layers_of(values, p.MORE_INPUTS, context)
+        rasters = without_repeats([raster_file(layer) for layer in layers])
+        return rasters, result_crs(rasters, self.parameterAsCrs(values, p.TARGET_CRS, context))
+
+    def _engine_crs(self, values: dict[str, Any], context: QgsProcessingContext) -> str | None:
+        """None where the engine's own choice cannot differ from QGIS's."""
+        chosen = self.parameterAsCrs(values, p.TARGET_CRS, context).isValid()
+        return crs_name(self._crs) if chosen or len(self._rasters) > 1 else None
+
+
+def _outlined(report: dict[str, Any]) -> int:
+    return sum(len(hit["subregions"]) for hit in report["hits"])
+
+
+def _tell(report: dict[str, Any], feedback: QgsProcessingFeedback) -> None:
+    counts, timings = report["counts"], report["timings"]
+    feedback.pushInfo(tr("Keywords: {words}").format(words=", ".join(report["keywords"]) or "-"))
+    if report["negatives"]:
+        feedback.pushInfo(tr("Not wanted: {words}").format(words=", ".join(report["negatives"])))
+    feedback.pushInfo(
+        tr("{hits} hits in {tiles} tiles ({encoded} encoded now, {reused} from the index), {seconds} s").format(
+            hits=counts["hits"],
+            tiles=counts["tiles"],
+            encoded=counts["encoded"],
+            reused=counts["reused"],
+            seconds=f"{timings['total']:.1f}",
+        )
+    )

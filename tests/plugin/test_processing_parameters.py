@@ -1,0 +1,290 @@
+"""Processing: what is said of parameters before anything runs; lists of queries, folders, areas and CRSs."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from qgis.core import (
+    QgsApplication,
+    QgsCoordinateReferenceSystem,
+    QgsFeature,
+    QgsGeometry,
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsProject,
+    QgsRasterLayer,
+    QgsVectorLayer,
+)
+
+from qgis_mpsclip.errors import MpsClipError
+from qgis_mpsclip.processing.area import area_of
+from qgis_mpsclip.processing.folder import layers_in
+from qgis_mpsclip.processing.parameters import check_bands, check_tile_size, parse_bands
+from qgis_mpsclip.processing.progress import ProgressReporter
+from qgis_mpsclip.processing.provider import MpsClipProvider
+from qgis_mpsclip.processing.queries import collect_queries
+from qgis_mpsclip.processing.rasters import RasterFile, raster_file, result_crs
+from qgis_mpsclip.processing.searchimagery import SearchImagery
+
+UTM, WGS84 = QgsCoordinateReferenceSystem("EPSG:32632"), QgsCoordinateReferenceSystem("EPSG:4326")
+NOWHERE = QgsCoordinateReferenceSystem()
+
+# Frozen: scripts and models of users name them. A name may be added, none may go.
+NAMES = {
+    "searchimagery": {
+        *("INPUT", "QUERY", "EXTENT", "AREA", "TILE_SIZE", "OVERLAP", "BANDS", "TOP", "MIN_SCORE", "REFINE"),
+        *("SEGMENTER", "SCORE", "NMS", "KEYWORDS", "TARGET_CRS", "MODEL", "DEVICE", "MORE_INPUTS", "HITS"),
+        "SUBREGIONS",
+    },
+    "batchsearch": {
+        *("INPUTS", "FOLDER", "PATTERN", "RECURSIVE", "QUERIES", "QUERIES_FILE", "EXTENT", "AREA", "TILE_SIZE"),
+        *("OVERLAP", "BANDS", "TOP", "MIN_SCORE", "REFINE", "SEGMENTER", "SCORE", "NMS", "KEYWORDS", "TARGET_CRS"),
+        *("MODEL", "DEVICE", "LOAD_LAYERS", "OUTPUT"),
+    },
+    "buildindex": {
+        *("INPUTS", "FOLDER", "PATTERN", "RECURSIVE", "EXTENT", "AREA", "TILE_SIZE", "OVERLAP", "BANDS", "MODEL"),
+        "DEVICE",
+    },
+    "enginestatus": {"OUTPUT_HTML", "OUTPUT_JSON"},
+}
+OUTPUTS = {
+    "searchimagery": {"HITS", "SUBREGIONS", "HIT_COUNT", "SUBREGION_COUNT", "TILES", "ENCODED", "FOUND_KEYWORDS"},
+    "batchsearch": {"OUTPUT", "HITS", "SUBREGIONS", "SUMMARY", "HIT_COUNT", "RASTER_COUNT", "QUERY_COUNT"},
+    "buildindex": {"RASTER_COUNT", "TILES", "ENCODED", "REUSED", "LEFT_OUT", "CACHE"},
+    "enginestatus": {
+        *("OUTPUT_HTML", "OUTPUT_JSON", "READY", "MESSAGE", "ENGINE", "DEFAULT_MODEL", "DEFAULT_DEVICE", "CACHE"),
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def provider(qgis_app: QgsApplication) -> MpsClipProvider:
+    """The provider as QGIS has it when the plugin is loaded."""
+    made = MpsClipProvider()
+    assert QgsApplication.processingRegistry().addProvider(made)
+    yield made
+    QgsApplication.processingRegistry().removeProvider(made)
+
+
+def check(algorithm: QgsProcessingAlgorithm, **values: object) -> str:
+    """What is wrong with the values; empty where nothing is."""
+    accepted, message = algorithm.create().checkParameterValues(values, QgsProcessingContext())
+    assert accepted == (not message)
+    return message
+
+
+def test_the_provider_has_four_algorithms_with_frozen_names(provider: MpsClipProvider) -> None:
+    assert provider.id() == "mpsclip"
+    assert {algorithm.id() for algorithm in provider.algorithms()} == {f"mpsclip:{name}" for name in NAMES}
+    for algorithm in provider.algorithms():
+        name = algorithm.name()
+        assert {one.name() for one in algorithm.parameterDefinitions()} == NAMES[name]
+        assert {one.name() for one in algorithm.outputDefinitions()} == OUTPUTS[name]
+
+
+def test_every_algorithm_and_parameter_explains_itself(provider: MpsClipProvider) -> None:
+    assert not provider.icon().isNull()
+    assert Path(provider.svgIconPath()).is_file()
+    for algorithm in provider.algorithms():
+        assert not algorithm.icon().isNull()
+        assert algorithm.shortHelpString()
+        assert algorithm.shortDescription()
+        assert len(algorithm.tags()) > 5
+        for parameter in algorithm.parameterDefinitions():
+            assert parameter.help() or parameter.isDestination(), f"{algorithm.name()}: {parameter.name()}"
+
+
+@pytest.mark.parametrize("text", ["", "224", "224px", "224 PX", "100m", "0.5 m", "12.5m"])
+def test_tile_sizes_of_the_engine_are_accepted(text: str) -> None:
+    assert check_tile_size(text) is None
+
+
+@pytest.mark.parametrize("text", ["0", "0m", "big", "22.5px", "-5", "100 km"])
+def test_other_tile_sizes_are_refused_with_what_to_write(text: str) -> None:
+    assert "224px" in check_tile_size(text)
+
+
+def test_bands() -> None:
+    assert [check_bands(text) for text in ("", "1", "4, 3,2")] == [None] * 3
+    assert all("4,3,2" in check_bands(text) for text in ("0", "1,2", "red", "1,2,3,4"))
+    assert parse_bands("4, 3,2") == [4, 3, 2]
+    assert parse_bands(" ") is None
+
+
+def test_wrong_parameters_of_a_search_are_told(scene_raster: Path) -> None:
+    search = SearchImagery()
+    good = {"INPUT": str(scene_raster), "QUERY": "pond", "HITS": "memory:"}
+    assert check(search, **good) == ""
+    assert "query is empty" in check(search, **{**good, "QUERY": "  "})
+    assert "“huge”" in check(search, **{**good, "TILE_SIZE": "huge"})
+    assert "“1,2”" in check(search, **{**good, "BANDS": "1,2"})
+    assert "SEGMENTER" in check(search, **{**good, "SEGMENTER": "scissors"})
+    assert "INPUT" in check(search, **{**good, "INPUT": "/nowhere/ortho.tif"})
+    assert "/nowhere/b.tif" in check(search, **{**good, "MORE_INPUTS": ["/nowhere/b.tif"]})
+
+
+def test_a_layer_that_is_no_file_is_refused_with_the_remedy(qgis_app: QgsApplication) -> None:
+    layer = QgsRasterLayer("type=xyz&url=http://localhost:1/{z}/{x}/{y}.png&zmin=0&zmax=3", "web map", "wms")
+    assert layer.isValid()
+    with pytest.raises(MpsClipError, match="web map is not a file") as caught:
+        raster_file(layer)
+    assert "GeoTIFF" in caught.value.remedy
+
+
+def test_queries_come_from_lines_lists_and_files_each_once(tmp_path: Path) -> None:
+    text = tmp_path / "queries.txt"
+    text.write_text("a pond\n\n a bridge \n", encoding="utf-8")
+    table = tmp_path / "queries.CSV"
+    table.write_bytes('\ufeffid;Query;note\n1;tennis courts;x\n2;"a; b";\n3;;\n'.encode())
+    assert collect_queries(["a ship\na pond"], str(text)) == ["a ship", "a pond", "a bridge"]
+    assert collect_queries(["one", "two", "one"], "") == ["one", "two"]
+    assert collect_queries([], str(table)) == ["tennis courts", "a; b"]
+
+
+def test_a_csv_of_one_column_needs_no_delimiter(tmp_path: Path) -> None:
+    file = tmp_path / "queries.csv"
+    file.write_text("query\nboats in a harbour\n", encoding="utf-8")
+    assert collect_queries([], str(file)) == ["boats in a harbour"]
+
+
+def test_query_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "queries.csv"
+    file.write_text("id,words\n1,pond\n", encoding="utf-8")
+    with pytest.raises(MpsClipError, match="no column “query”; it has: id, words"):
+        collect_queries([], str(file))
+    file.write_bytes("query\nl\xe9gume\n".encode("latin-1"))
+    with pytest.raises(MpsClipError, match="UTF-8"):
+        collect_queries([], str(file))
+    with pytest.raises(MpsClipError, match="cannot be read"):
+        collect_queries([], str(tmp_path / "none.txt"))
+    with pytest.raises(MpsClipError, match="There is no query"):
+        collect_queries(["", " \n"], "")
+
+
+def test_a_folder_gives_its_rasters_and_warns_of_broken_ones(scene_raster: Path, tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    for name in ("b.tif", "a.TIF", "deep/c.tif"):
+        shutil.copyfile(scene_raster, tmp_path / name)
+    (tmp_path / "broken.tif").write_bytes(b"II*\0nothing")
+    (tmp_path / "notes.txt").write_text("no raster")
+    warnings: list[str] = []
+
+    def names(recursive: bool) -> list[str]:
+        found = layers_in(str(tmp_path), "*.tif; *.vrt", recursive, warnings.append, lambda: False)
+        return [layer.name() for layer in found]
+
+    assert names(False) == ["a.TIF", "b.tif"]
+    assert len(warnings) == 1 and "broken.tif" in warnings[0]
+    assert names(True) == ["a.TIF", "b.tif", "c.tif"]
+
+
+def test_a_folder_without_such_files_is_refused(tmp_path: Path) -> None:
+    for folder, words in ((tmp_path, "no file of the pattern"), (tmp_path / "none", "does not exist")):
+        with pytest.raises(MpsClipError, match=words):
+            list(layers_in(str(folder), "*.tif", False, pytest.fail, lambda: False))
+
+
+def raster(crs: QgsCoordinateReferenceSystem, name: str = "a") -> RasterFile:
+    return RasterFile(f"/{name}.tif", f"/{name}.tif", name, crs)
+
+
+def test_results_come_in_the_common_crs_else_in_degrees() -> None:
+    assert result_crs([raster(UTM)], NOWHERE) == UTM
+    assert result_crs([raster(UTM), raster(UTM, "b")], NOWHERE) == UTM
+    assert result_crs([raster(UTM), raster(WGS84, "b")], NOWHERE) == WGS84
+    assert result_crs([raster(UTM)], WGS84) == WGS84
+    assert not result_crs([raster(NOWHERE), raster(NOWHERE, "b")], NOWHERE).isValid()
+
+
+def test_rasters_without_a_crs_cannot_be_put_on_a_map_with_others() -> None:
+    for rasters, chosen in (([raster(UTM), raster(NOWHERE, "b")], NOWHERE), ([raster(NOWHERE, "b")], WGS84)):
+        with pytest.raises(MpsClipError, match="b has no CRS"):
+            result_crs(rasters, chosen)
+
+
+def test_a_crs_that_the_user_gave_a_layer_reaches_the_engine(scene_layer: QgsRasterLayer) -> None:
+    plain = raster_file(scene_layer)
+    assert plain.path == plain.origin == scene_layer.source()
+    scene_layer.setCrs(QgsCoordinateReferenceSystem("EPSG:25832"))
+    assigned = raster_file(scene_layer)
+    assert assigned.origin == plain.path
+    assert assigned.crs.authid() == "EPSG:25832"
+    assert QgsRasterLayer(assigned.path, "").crs().authid() == "EPSG:25832"
+
+
+def polygons(*wkts: str) -> QgsVectorLayer:
+    layer = QgsVectorLayer("Polygon?crs=EPSG:32632", "areas", "memory")
+    for wkt in wkts:
+        feature = QgsFeature()
+        feature.setGeometry(QgsGeometry.fromWkt(wkt))
+        layer.dataProvider().addFeature(feature)
+    return layer
+
+
+def area(crs: QgsCoordinateReferenceSystem, **values: object) -> tuple[QgsGeometry, str | None] | None:
+    context = QgsProcessingContext()
+    context.setProject(QgsProject.instance())
+    algorithm = SearchImagery().create()
+    found = area_of(algorithm, values, context, crs)
+    return (QgsGeometry.fromWkt(found["wkt"]), found["crs"]) if found else None
+
+
+SQUARE = "POLYGON((500000 5000000, 500100 5000000, 500100 5000100, 500000 5000100, 500000 5000000))"
+FARTHER = "POLYGON((500200 5000000, 500300 5000000, 500300 5000100, 500200 5000100, 500200 5000000))"
+
+
+def test_no_extent_and_no_areas_mean_everywhere() -> None:
+    assert area(UTM) is None
+
+
+def test_an_extent_is_in_the_rasters_crs_unless_it_has_its_own() -> None:
+    geometry, crs = area(UTM, EXTENT="500000,500100,5000000,5000100")
+    assert crs == "EPSG:32632"
+    assert geometry.equals(QgsGeometry.fromWkt(SQUARE))
+    geometry, crs = area(WGS84, EXTENT="500000,500100,5000000,5000100 [EPSG:32632]")
+    assert crs == "EPSG:4326"
+    assert geometry.boundingBox().center().x() == pytest.approx(9.0, abs=1e-3)
+    geometry, crs = area(NOWHERE, EXTENT="0,100,-100,0")
+    assert crs is None
+    assert geometry.area() == pytest.approx(10_000)
+
+
+def test_areas_are_united_and_cut_by_the_extent() -> None:
+    layer = polygons(SQUARE, FARTHER)
+    geometry, _ = area(UTM, AREA=layer)
+    assert geometry.area() == pytest.approx(20_000)
+    geometry, _ = area(UTM, AREA=layer, EXTENT="500050,500250,5000000,5000050")
+    assert geometry.area() == pytest.approx(5_000)
+    geometry, _ = area(WGS84, AREA=layer)
+    assert geometry.boundingBox().xMinimum() == pytest.approx(9.0, abs=1e-9)
+    with pytest.raises(MpsClipError, match="no polygon, or none within the extent"):
+        area(UTM, AREA=layer, EXTENT="0,1,0,1")
+
+
+class Feedback(QgsProcessingFeedback):
+    """Keeps what a dialog would show."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.percents: list[float] = []
+        self.texts: list[str] = []
+        self.progressChanged.connect(self.percents.append)
+
+    def setProgressText(self, text: str) -> None:  # noqa: N802 - QGIS's name
+        self.texts.append(text)
+
+
+def test_progress_never_goes_back_and_each_stage_is_named_once() -> None:
+    feedback = Feedback()
+    reporter = ProgressReporter(feedback, queries=2)
+    stages = [("load", 1), ("index", 100), ("rank", 1), ("refine", 8), ("rank", 1), ("refine", 8), ("write", 1)]
+    for stage, total in stages:
+        for done in range(total + 1):
+            reporter.progress({"stage": stage, "done": done, "total": total, "rate": 3.0, "remaining": 2.0})
+    assert feedback.percents == sorted(feedback.percents)
+    assert feedback.percents[-1] == pytest.approx(98)
+    assert len(feedback.texts) == len(stages)
+    assert feedback.texts[1].startswith("Encoding tiles, 0 of 100, 3.0 a second, 2 s left")
