@@ -1,0 +1,316 @@
+"""A search on the map: a group with the layers ``hits`` and ``subregions``, in memory until their file is written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from qgis.core import (
+    NULL,
+    QgsCoordinateReferenceSystem,
+    QgsFeature,
+    QgsField,
+    QgsGeometry,
+    QgsLayerTreeGroup,
+    QgsProject,
+    QgsVectorLayer,
+)
+from qgis.PyQt.QtCore import QMetaType, QObject, QTimer
+from qgis.PyQt.QtGui import QColor
+
+from qgis_mpsclip.errors import MpsClipError
+from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.results.hits import Hit, HitKey
+from qgis_mpsclip.results.review import Review, feature_ids, review_fields, write_reviews
+from qgis_mpsclip.results.styles import KeywordColours, grade, keyword_colours, load_template
+from qgis_mpsclip.results.writing import Part, write_geopackage
+
+HITS = "hits"
+SUBREGIONS = "subregions"
+REPAINT_MS = 250  # refined hits may come faster than a map is drawn
+LONGEST_GROUP = 80
+NO_MEMORY_WARNING = "skipMemoryLayersCheck"  # QGIS's name of it
+
+_INT, _REAL, _TEXT = QMetaType.Type.Int, QMetaType.Type.Double, QMetaType.Type.QString
+HIT_FIELDS = {
+    "rank": _INT,
+    "score": _REAL,
+    "score_global": _REAL,
+    "score_regions": _REAL,
+    "percentile": _REAL,
+    "query": _TEXT,
+    "keywords": _TEXT,
+    "raster": _TEXT,
+    "tile_row": _INT,
+    "tile_col": _INT,
+}
+SUBREGION_FIELDS = {"hit_rank": _INT, "query": _TEXT, "keyword": _TEXT, "score": _REAL}
+
+
+class ResultLayers(QObject):
+    """The layers of one search in one project.
+
+    Nothing is added to the project before there is a hit. A layer that the user removes stays removed, and all
+    methods do without it.
+    """
+
+    def __init__(self, project: QgsProject, name: str, query: str, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._project = project
+        self._name, self._query = name, query
+        self._ids: dict[str, str] = {}  # layer ids by HITS, SUBREGIONS
+        self._features: dict[HitKey, int] = {}  # of the layer hits
+        self._hits: dict[HitKey, Hit] = {}
+        self._colours: KeywordColours | None = None
+        self._shown: str = ""
+        self._path: Path | None = None  # once there is a file
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(REPAINT_MS)
+        self._timer.timeout.connect(self._restyle)
+
+    @property
+    def hits(self) -> QgsVectorLayer | None:
+        return self._layer(HITS)
+
+    @property
+    def subregions(self) -> QgsVectorLayer | None:
+        return self._layer(SUBREGIONS)
+
+    @property
+    def exists(self) -> bool:
+        """Whether a layer of it is in the project."""
+        return self.hits is not None or self.subregions is not None
+
+    def colours(self) -> dict[str, QColor]:
+        """Colour of each keyword on the map."""
+        return keyword_colours(self.subregions)
+
+    def show_shortlist(self, hits: Iterable[Hit], crs: QgsCoordinateReferenceSystem) -> None:
+        """Adds the group with the hits so far, as layers in memory; nothing where there is no hit."""
+        self._hits = {hit.key: hit for hit in hits}
+        if not self._hits:
+            return
+        layers = {
+            HITS: _memory_layer(HITS, HIT_FIELDS, crs, review_fields()),
+            SUBREGIONS: _memory_layer(SUBREGIONS, SUBREGION_FIELDS, crs),
+        }
+        for name, layer in layers.items():
+            load_template(layer, name)
+        self._colours = KeywordColours(layers[SUBREGIONS])
+        self._colours.show(layers[SUBREGIONS], ())
+        layers[HITS].dataProvider().addFeatures([self._hit_feature(layers[HITS], hit) for hit in self._hits.values()])
+        grade(layers[HITS], [hit.score for hit in self._hits.values()])
+        self._features = feature_ids(layers[HITS])
+        self._add(layers)
+        for hit in self._hits.values():
+            self._add_outlines(hit)
+
+    def update_hit(self, hit: Hit) -> None:
+        """Puts a refined hit into the place of what it was; the map follows a moment later."""
+        if hit.key not in self._hits:
+            return
+        self._hits[hit.key] = hit
+        layer = self.hits
+        if layer is not None:
+            feature = self._hit_feature(layer, hit)
+            own = len(HIT_FIELDS)  # what follows is the review
+            values = {column: feature.attribute(column) for column in range(own)}
+            layer.dataProvider().changeAttributeValues({self._features[hit.key]: values})
+        self._add_outlines(hit)
+        self._timer.start()
+
+    def use_file(self, path: Path) -> None:
+        """The file takes the place of what was in memory: the same layers, at the same place in the layer tree.
+
+        Where no layer has been added yet, they are added from the file.
+
+        Raises:
+            MpsClipError: it cannot be opened.
+        """
+        self._timer.stop()
+        # Opened first: a damaged file must not take the place of layers that work.
+        layers = {name: open_layer(path, name) for name in (HITS, SUBREGIONS)}
+        self._path = path
+        self._features = feature_ids(layers[HITS])
+        self._shown = ""
+        if not self._ids:
+            self._add(layers)
+        for name in self._ids:
+            layer = self._layer(name)
+            if layer is not None and layer.providerType() == "memory":
+                layer.setDataSource(_uri(path, name), layer.name(), "ogr", True)
+                layer.removeCustomProperty(NO_MEMORY_WARNING)
+                layer.emitStyleChanged()
+                layer.triggerRepaint()
+
+    def find_in_project(self, path: Path) -> bool:
+        """Takes over the layers of an earlier search, if the project still has its hits."""
+        found = {}
+        for layer in self._project.mapLayers().values():
+            if isinstance(layer, QgsVectorLayer) and layer.providerType() == "ogr":
+                source, _, rest = layer.source().partition("|layername=")
+                name = rest.split("|")[0]
+                if name in (HITS, SUBREGIONS) and _same_file(Path(source), path):
+                    found.setdefault(name, layer)
+        if HITS not in found:
+            return False
+        self._ids = {name: layer.id() for name, layer in found.items()}
+        for layer in found.values():
+            layer.setSubsetString("")
+        self._path = path
+        self._features = feature_ids(found[HITS])
+        return True
+
+    def write(self, path: Path) -> None:
+        """Keeps what there is of a search that was stopped, and goes on with the file.
+
+        Raises:
+            MpsClipError: the file exists already or cannot be written.
+        """
+        parts = [Part(layer, name) for name in (HITS, SUBREGIONS) if (layer := self._layer(name)) is not None]
+        self._restyle()
+        for part in parts:
+            part.layer.setSubsetString("")
+        if parts:
+            write_geopackage(parts, path, self._project.transformContext())
+            self.use_file(path)
+
+    def write_reviews(self, reviews: dict[HitKey, Review]) -> None:
+        """Keeps reviews in the layer, or in its file where the user has removed the layer.
+
+        Raises:
+            MpsClipError: it cannot be written.
+        """
+        layer = self.hits
+        if layer is None and self._path is not None:
+            layer = open_layer(self._path, HITS)
+        if layer is not None:
+            write_reviews(layer, reviews, self._features)
+
+    def sources(self) -> dict[str, QgsVectorLayer]:
+        """All hits and outlines to read, by layer name: from the file, else copies of what is in memory.
+
+        Raises:
+            MpsClipError: the file is gone.
+        """
+        if self._path is not None:
+            return {name: open_layer(self._path, name) for name in (HITS, SUBREGIONS)}
+        found = {name: layer.clone() for name in self._ids if (layer := self._layer(name)) is not None}
+        for layer in found.values():
+            layer.setSubsetString("")
+        return found
+
+    def show_only(self, ranks: Collection[int] | None) -> None:
+        """The map shows the hits of these ranks and their outlines; None: all."""
+        listed = None if ranks is None else ", ".join(str(rank) for rank in sorted(ranks)) or "0"
+        if (listed or "") == self._shown:
+            return
+        self._shown = listed or ""
+        for layer, field in ((self.hits, "rank"), (self.subregions, "hit_rank")):
+            if layer is not None and not layer.isEditable():
+                layer.setSubsetString("" if listed is None else f'"{field}" IN ({listed})')
+
+    def select(self, keys: Collection[HitKey]) -> list[int]:
+        """Feature ids of hits in the layer ``hits``."""
+        return [self._features[key] for key in keys if key in self._features]
+
+    def _layer(self, name: str) -> QgsVectorLayer | None:
+        layer = self._project.mapLayer(self._ids.get(name, ""))
+        return layer if isinstance(layer, QgsVectorLayer) else None
+
+    def _add(self, layers: dict[str, QgsVectorLayer]) -> None:
+        """A new group on top of the layer tree: hits over subregions."""
+        group = self._project.layerTreeRoot().insertGroup(0, self._group_name())
+        for name in (HITS, SUBREGIONS):
+            self._project.addMapLayer(layers[name], False)
+            group.addLayer(layers[name])
+            self._ids[name] = layers[name].id()
+
+    def _group_name(self) -> str:
+        taken = {node.name() for node in self._project.layerTreeRoot().findGroups(True)}
+        name = self._name if len(self._name) <= LONGEST_GROUP else self._name[: LONGEST_GROUP - 1] + "…"
+        wanted, number = name, 2
+        while wanted in taken:
+            wanted, number = f"{name} ({number})", number + 1
+        return wanted
+
+    def _hit_feature(self, layer: QgsVectorLayer, hit: Hit) -> QgsFeature:
+        feature = QgsFeature(layer.fields())
+        feature.setGeometry(QgsGeometry(hit.geometry))
+        values = {
+            "rank": hit.rank,
+            "score": hit.score,
+            "score_global": hit.score_global,
+            "score_regions": hit.score_regions,
+            "percentile": hit.percentile,
+            "query": self._query,
+            "keywords": ", ".join(hit.keywords),
+            "raster": hit.raster,
+            "tile_row": hit.tile_row,
+            "tile_col": hit.tile_col,
+        }
+        for name, value in values.items():
+            feature[name] = NULL if value is None else value
+        return feature
+
+    def _add_outlines(self, hit: Hit) -> None:
+        layer = self.subregions
+        if layer is None or self._colours is None or not hit.subregions:
+            return
+        features = []
+        for region in hit.subregions:
+            feature = QgsFeature(layer.fields())
+            feature.setGeometry(QgsGeometry(region.geometry))
+            feature.setAttributes([hit.rank, self._query, region.keyword, region.score])
+            features.append(feature)
+        layer.dataProvider().addFeatures(features)
+        self._colours.show(layer, [region.keyword for region in hit.subregions])
+
+    def _restyle(self) -> None:
+        """Classes that fit the scores so far; the map is drawn anew."""
+        if self.hits is not None:
+            grade(self.hits, [hit.score for hit in self._hits.values()])
+        for layer in (self.hits, self.subregions):
+            if layer is not None:
+                layer.updateExtents()
+                layer.emitStyleChanged()
+                layer.triggerRepaint()
+
+
+def open_layer(path: Path, name: str) -> QgsVectorLayer:
+    """A layer of a result file, styled as the file says.
+
+    Raises:
+        MpsClipError: the file or the layer is gone, or damaged.
+    """
+    layer = QgsVectorLayer(_uri(path, name), name, "ogr")
+    if not layer.isValid():
+        problem = tr("{path} is gone.") if not path.exists() else tr("{path} holds no results that can be read.")
+        raise MpsClipError(problem.format(path=path), tr("Search again, or put the file back."))
+    return layer
+
+
+def group_of(project: QgsProject, layer: QgsVectorLayer) -> QgsLayerTreeGroup | None:
+    """The group that a layer is in."""
+    node = project.layerTreeRoot().findLayer(layer.id())
+    return node.parent() if node is not None else None
+
+
+def _memory_layer(
+    name: str, fields: dict[str, QMetaType.Type], crs: QgsCoordinateReferenceSystem, more: Iterable[QgsField] = ()
+) -> QgsVectorLayer:
+    layer = QgsVectorLayer("Polygon", name, "memory")
+    layer.setCrs(crs)
+    layer.dataProvider().addAttributes([*(QgsField(field, kind) for field, kind in fields.items()), *more])
+    layer.updateFields()
+    layer.setCustomProperty(NO_MEMORY_WARNING, 1)  # its file is on the way
+    return layer
+
+
+def _uri(path: Path, name: str) -> str:
+    return f"{path}|layername={name}"
+
+
+def _same_file(first: Path, second: Path) -> bool:
+    return first == second or (first.exists() and second.exists() and first.samefile(second))
