@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from qgis.core import QgsIconUtils, QgsMapLayer, QgsProject, QgsProviderRegistry, QgsRasterLayer
 from qgis.gui import QgisInterface, QgsFileWidget
@@ -62,11 +63,14 @@ class RasterPicker(QWidget):
         self.combo.currentIndexChanged.connect(self._show_parts)
         self.list.itemChanged.connect(self._item_changed)
         self.files.fileChanged.connect(self.changed)
-        project = QgsProject.instance()
-        project.layersAdded.connect(self._layers_changed)
-        project.layersRemoved.connect(self._layers_changed)
-        project.layerTreeRoot().nameChanged.connect(self._layers_changed)
+        for signal in _project_signals():
+            signal.connect(self._layers_changed)
         self.refresh()
+
+    def clean_up(self) -> None:
+        """Follow the project no longer."""
+        for signal in _project_signals():
+            signal.disconnect(self._layers_changed)
 
     def selection(self) -> RasterSelection:
         kind, layer_id = self._current()
@@ -161,6 +165,11 @@ class RasterPicker(QWidget):
 
     def _layers_changed(self, *_: object) -> None:
         self.refresh()
+
+
+def _project_signals() -> list[Any]:
+    project = QgsProject.instance()
+    return [project.layersAdded, project.layersRemoved, project.layerTreeRoot().nameChanged]
 
 
 def raster_layers() -> list[QgsRasterLayer]:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from qgis.core import (
     Qgis,
     QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
+    QgsCsException,
     QgsDistanceArea,
+    QgsGeometry,
     QgsPointXY,
     QgsProject,
-    QgsRasterDataProvider,
     QgsRasterLayer,
     QgsRectangle,
     QgsUnitTypes,
@@ -52,7 +54,7 @@ def plan_rendering(layer: QgsRasterLayer, area: Area | None, resolution: float |
     """
     extent = layer.extent()
     if area is not None:
-        extent = extent.intersect(area.within(layer.crs()).geometry.boundingBox())
+        extent = extent.intersect(_near(area, layer).within(layer.crs()).geometry.boundingBox())
     if extent.isEmpty() or not extent.isFinite():
         raise MpsClipError(
             tr("The extent lies outside the layer “{name}”.").format(name=layer.name()),
@@ -72,7 +74,7 @@ def plan_rendering(layer: QgsRasterLayer, area: Area | None, resolution: float |
 def has_grid(layer: QgsRasterLayer) -> bool:
     """Whether the layer has pixels of its own, as files and databases have, and web maps have not."""
     provider = layer.dataProvider()
-    sized = provider.capabilities() & QgsRasterDataProvider.ProviderCapability.Size
+    sized = provider.capabilities() & Qgis.RasterInterfaceCapability.Size
     return bool(sized) and provider.xSize() > 0 and provider.extent().width() > 0
 
 
@@ -82,6 +84,19 @@ def ground_resolution(layer: QgsRasterLayer) -> float | None:
         return None
     across, down = _metres_per_unit(layer.crs(), layer.extent().center())
     return (layer.rasterUnitsPerPixelX() * across + layer.rasterUnitsPerPixelY() * down) / 2
+
+
+def _near(area: Area, layer: QgsRasterLayer) -> Area:
+    """The area, cut off where the layer ends: a view of the world has no place in most CRSs."""
+    if not (area.crs.isValid() and layer.crs().isValid()):
+        return area
+    transform = QgsCoordinateTransform(layer.crs(), area.crs, QgsProject.instance().transformContext())
+    try:
+        frame = transform.transformBoundingBox(layer.extent())
+    except QgsCsException:  # a layer of the world, in turn; the area is then the smaller one
+        return area
+    cut = area.geometry.intersection(QgsGeometry.fromRect(frame))
+    return area if cut.isNull() or cut.isEmpty() else Area(cut, area.crs)
 
 
 def _metres_per_unit(crs: QgsCoordinateReferenceSystem, centre: QgsPointXY) -> tuple[float, float]:

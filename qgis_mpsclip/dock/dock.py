@@ -1,0 +1,248 @@
+"""The dock: fields on top, then what is being done, then what was found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qgis.core import QgsMapLayer
+from qgis.gui import QgisInterface, QgsDockWidget
+from qgis.PyQt.QtCore import QLocale, Qt
+from qgis.PyQt.QtGui import QKeySequence
+from qgis.PyQt.QtWidgets import (
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QScrollArea,
+    QShortcut,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from qgis_mpsclip.client import EngineClient
+from qgis_mpsclip.dock.advanced import AdvancedOptions
+from qgis_mpsclip.dock.extent_picker import ExtentPicker
+from qgis_mpsclip.dock.form import SearchForm
+from qgis_mpsclip.dock.help import show_help
+from qgis_mpsclip.dock.notice import Notice, NoticeBox
+from qgis_mpsclip.dock.progress_row import ProgressRow
+from qgis_mpsclip.dock.query_line import QueryLine
+from qgis_mpsclip.dock.raster_picker import RasterPicker
+from qgis_mpsclip.dock.search_controller import SearchController
+from qgis_mpsclip.dock.tile_default import automatic_tile, tile_in_words
+from qgis_mpsclip.errors import MpsClipError
+from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.icons import icon
+from qgis_mpsclip.rendering.plan import ground_resolution
+from qgis_mpsclip.results import ResultsPanel
+from qgis_mpsclip.settings import Settings
+
+OPTIONS_PAGE = "mpsclip"
+_RESULT_LINES = 14
+
+
+class SearchDock(QgsDockWidget):
+    """Search one's own imagery in plain words."""
+
+    def __init__(
+        self, iface: QgisInterface, client: EngineClient, settings: Settings, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(tr("MPS-CLIP Search"), parent or iface.mainWindow())
+        self.setObjectName("mpsclip_dock")
+        self._iface = iface
+        self._client = client
+        self._settings = settings
+        self._lists_asked = False
+        self._notice_kept: Notice | None = None
+
+        self.query = QueryLine(settings)
+        self.help = QToolButton()
+        self.rasters = RasterPicker(iface)
+        self.extent = ExtentPicker(iface)
+        self.advanced = AdvancedOptions(settings)
+        self.progress = ProgressRow()
+        self.notice = NoticeBox()
+        self.results = ResultsPanel(iface, settings, self)
+        self.controller = SearchController(iface, client, settings, self.results, self.progress, self)
+        self._build()
+        self._connect()
+        self._rasters_changed()
+
+    # ---- what the plugin calls
+
+    def search_layer(self, layer: QgsMapLayer) -> None:
+        """Choose a layer and wait for the query: "Search this layer"."""
+        self.rasters.select_layer(layer)
+        self.setUserVisible(True)
+        self.query.edit.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def clean_up(self) -> None:
+        """End what runs and take away what was put on the map, before the plugin goes."""
+        self.controller.cancel()
+        self.extent.clean_up()
+        self.rasters.clean_up()
+        self.results.shut_down()
+
+    # ---- searching
+
+    def search(self) -> None:
+        """Search with what the fields say; what is missing gets the focus."""
+        query = self.query.text()
+        if not query:
+            self._show_notice(Notice(tr("Type what you are looking for, such as “tennis courts beside a road”.")))
+            self.query.edit.setFocus()
+            return
+        selection = self.rasters.selection()
+        if not selection:
+            self._show_notice(self._nothing_to_search())
+            self.rasters.setFocus()
+            return
+        try:
+            form = SearchForm(
+                query=query,
+                rasters=selection,
+                area=self.extent.area(),
+                options=self.advanced.options(self._automatic_tile()),
+                as_displayed=self.advanced.as_displayed.isChecked(),
+                resolution=self.advanced.chosen_resolution(),
+                model=self.advanced.chosen_model(),
+                device=self.advanced.chosen_device(),
+            )
+        except MpsClipError as error:
+            self.controller.tell_error(error)
+            return
+        if self.controller.search(form):
+            self.query.remember(query)
+
+    def _rerun(self, again: dict[str, Any]) -> None:
+        params = dict(again.get("params") or again)
+        self.query.set_text(str(params.get("query", "")))
+        self.controller.rerun(params, dict(again.get("layers") or {}), str(again.get("title") or ""))
+
+    # ---- layout
+
+    def _build(self) -> None:
+        self.help.setObjectName("help")
+        self.help.setIcon(icon("help"))
+        self.help.setAutoRaise(True)
+        self.help.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.help.setToolTip(tr("Help"))
+        self.help.setAccessibleName(tr("Help"))
+        top = QHBoxLayout()
+        top.addWidget(self.query, 1)
+        top.addWidget(self.help)
+        fields = QFormLayout()
+        fields.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        fields.addRow(tr("&Raster"), self.rasters)
+        fields.addRow(tr("&Extent"), self.extent)
+
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.addLayout(top)
+        column.addLayout(fields)
+        for part in (self.advanced, self.progress, self.notice):
+            column.addWidget(part)
+        column.addWidget(self.results, 1)
+        # The results keep room for a few hits; where the dock is too low for that, all of it scrolls.
+        self.results.setMinimumHeight(_RESULT_LINES * self.fontMetrics().height())
+        self.results.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        scroll = QScrollArea()
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(content)
+        self.setWidget(scroll)
+        self.setFocusProxy(self.query.edit)
+
+    def _connect(self) -> None:
+        self.query.searchRequested.connect(self.search)
+        self.query.cancelRequested.connect(self.controller.cancel)
+        self.query.edit.textEdited.connect(lambda: self._show_notice(None))
+        self.help.clicked.connect(lambda: show_help(self))
+        self.rasters.changed.connect(self._rasters_changed)
+        self.advanced.changed.connect(self._show_automatic_tile)
+        self.advanced.unfolded.connect(self._ask_for_lists)
+        self.controller.busyChanged.connect(self._busy_changed)
+        self.controller.engineMissing.connect(self._engine_missing)
+        self.results.rerunRequested.connect(self._rerun)
+        self._cancel_key = self._shortcut(QKeySequence(Qt.Key.Key_Escape), self.controller.cancel)
+        self._cancel_key.setEnabled(False)  # else other widgets would miss their Esc
+        self._shortcut(QKeySequence("Ctrl+L"), self._go_to_query)
+
+    def _shortcut(self, keys: QKeySequence, slot: Any) -> QShortcut:
+        shortcut = QShortcut(keys, self)
+        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        shortcut.activated.connect(slot)
+        return shortcut
+
+    # ---- following events
+
+    def _go_to_query(self) -> None:
+        self.query.edit.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.query.edit.selectAll()
+
+    def _busy_changed(self, busy: bool) -> None:
+        self.query.set_busy(busy)
+        self._cancel_key.setEnabled(busy)
+        if busy:
+            self._show_notice(None)
+
+    def _engine_missing(self, text: str) -> None:
+        self._show_notice(
+            Notice(text, tr("Open the options…"), lambda: self._iface.showOptionsDialog(currentPage=OPTIONS_PAGE))
+        )
+
+    def _rasters_changed(self) -> None:
+        self._show_automatic_tile()
+        self._show_notice(self._notice_kept)
+
+    def _show_notice(self, notice: Notice | None) -> None:
+        """A notice, or the one for an empty project where there is none."""
+        self._notice_kept = notice if notice is not None and notice != self._nothing_to_search() else None
+        self.notice.show_notice(self._notice_kept or (None if self.rasters.has_choice() else self._nothing_to_search()))
+
+    def _nothing_to_search(self) -> Notice:
+        return Notice(
+            tr("There is no raster to search yet. Add an aerial or satellite image to the project, or choose files."),
+            tr("Add a raster layer…"),
+            self._add_raster,
+        )
+
+    def _add_raster(self) -> None:
+        self._iface.actionAddRasterLayer().trigger()
+
+    # ---- tile size, models, devices
+
+    def _automatic_tile(self) -> str:
+        return automatic_tile(self.rasters.selection().layers, self.advanced.chosen_resolution())
+
+    def _show_automatic_tile(self) -> None:
+        layers = self.rasters.selection().layers
+        sizes = [ground_resolution(layer) for layer in layers]
+        words = tile_in_words(self._automatic_tile(), sizes[0] if len(sizes) == 1 else None)
+        locale = QLocale()
+        texts = []
+        if words["pixels"]:
+            texts.append(tr("{count} px").format(count=locale.toString(words["pixels"])))
+        if words["metres"]:
+            texts.append(tr("{length} m").format(length=locale.toString(round(words["metres"]))))
+        self.advanced.show_automatic_tile(", ".join(texts))
+
+    def _ask_for_lists(self) -> None:
+        """Models and devices, once; the engine is started for them."""
+        if self._lists_asked:
+            return
+        self._lists_asked = True
+        self._list_requests = [self._client.request(method, {}) for method in ("models.list", "status")]
+        for request, slot in zip(self._list_requests, (self.advanced.set_models, self.advanced.set_status)):
+            request.finished.connect(slot)
+            request.failed.connect(self._lists_failed)
+            request.cancelled.connect(self._forget_lists)
+
+    def _lists_failed(self, error: MpsClipError) -> None:
+        self._forget_lists()
+        self._engine_missing(str(error))
+
+    def _forget_lists(self) -> None:
+        self._lists_asked = False  # asked again when it is unfolded the next time
