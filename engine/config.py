@@ -56,22 +56,40 @@ class _Options(BaseModel):
             raise UsageError(f"Option {name} cannot be {first['input']!r}.", f"{first['msg']}.", option=name) from error
 
 
+class AreaOption(_Options):
+    """Where to search.
+
+    Attributes:
+        wkt: a polygon or several.
+        crs: of ``wkt``, anything pyproj understands; None: that of each raster.
+    """
+
+    wkt: str
+    crs: str | None = None
+
+
 class IndexOptions(_Options):
     """How rasters are cut into tiles and encoded.
 
     Attributes:
-        tile: side of a tile, as :func:`engine.raster.grid.parse_tile_size` reads it.
+        tile: side of a tile, as :func:`engine.raster.grid.parse_tile_size` reads it; by default it follows from the
+            ground resolution.
         overlap: of neighbouring tiles, as a fraction of the side.
         min_valid: share of a tile's pixels that must hold data, else the tile is left out.
         bands: one or three band numbers from 1; None: by colour interpretation.
+        stretch: band values that become 0 and 255, one pair for all bands or one for each of red, green and blue;
+            None: percentiles of the raster.
+        area: only tiles that share ground with it are encoded and searched; None: all.
         batch_size: tiles encoded at once; None: 32 on the CPU, 256 elsewhere.
         commit_seconds: work that a killed run may lose.
     """
 
-    tile: str = "224px"
+    tile: str = "auto"
     overlap: float = Field(default=0.25, ge=0.0, le=0.9)
     min_valid: float = Field(default=0.5, ge=0.0, le=1.0)
     bands: tuple[int, ...] | None = None
+    stretch: tuple[tuple[float, float], ...] | None = None
+    area: AreaOption | None = None
     batch_size: int | None = Field(default=None, ge=1, le=4096)
     commit_seconds: float = Field(default=5.0, ge=0.0)
 
@@ -86,6 +104,7 @@ class SearchOptions(IndexOptions):
         score: how what is outlined enters their score; with ``global`` not at all.
         nms: a hit that overlaps a better one by more than this IoU (area of intersection ÷ area of union) is dropped.
         crs: of the result, anything pyproj understands; None: the rasters' own where they agree, else EPSG:4326.
+        min_score: tiles whose own score (``score_global``) is less are no hits; None: all may be.
     """
 
     top: int = Field(default=50, ge=1, le=100_000)
@@ -94,6 +113,7 @@ class SearchOptions(IndexOptions):
     score: ScoreName = ScoreName.AUTO
     nms: float = Field(default=0.3, ge=0.0, le=1.0)
     crs: str | None = None
+    min_score: float | None = Field(default=None, allow_inf_nan=False)
 
     @property
     def shortlist(self) -> int:

@@ -79,17 +79,13 @@ def _search(args: argparse.Namespace, options: SearchOptions, context: Context) 
     from engine.models.catalogue import DEFAULT_MODEL
     from engine.models.registry import load_model
     from engine.search.pipeline import Searcher
-    from engine.search.places import parse_crs
-    from engine.search.rasters import open_sources
+    from engine.search.rasters import check_rasters
     from engine.search.segmenters import check_segmenter, choose_segmenter, make_segmenter
     from engine.search.write import write_geopackage
     from engine.text.extractors import make_extractor
 
     extractor = make_extractor(args.keywords, args.llm_url, args.llm_model, args.cache)
-    if options.crs:
-        parse_crs(options.crs)
-    with open_sources(args.rasters):
-        pass  # a wrong path is told before a model is loaded or fetched
+    check_rasters(args.rasters, options)  # what is wrong is told before a model is loaded or fetched
     check_segmenter(options.segmenter, args.segmenter_weights)
     with context.working():
         model = load_model(args.model or DEFAULT_MODEL, args.device, context.progress)

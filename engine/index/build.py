@@ -19,26 +19,41 @@ from engine.errors import Cancelled, IndexStoreError
 from engine.index.folder import COMPLETE, LOCK, IndexFolder, read_record, write_record
 from engine.index.lock import exclusive
 from engine.index.spec import IndexRecord, IndexSpec
-from engine.index.store import TABLE, TileStore
+from engine.index.store import TABLE, Score, TileStore
 from engine.models.contract import RetrievalModel
 from engine.raster.grid import Grid
 from engine.raster.read import TileReader, iter_tiles
 from engine.raster.source import RasterSource
 from engine.raster.stretch import Stretch, compute_stretch
-from engine.types import BoolArray, CancelCheck, Float32Array, Progress, ProgressSink, Tile, UInt8Array, no_progress
+from engine.types import (
+    BoolArray,
+    CancelCheck,
+    Float32Array,
+    IntArray,
+    Progress,
+    ProgressSink,
+    Tile,
+    UInt8Array,
+    no_progress,
+)
 
 MAX_COMMIT_TILES = 8192
 CPU_BATCH, GPU_BATCH = 32, 256
+MOST_FRAGMENTS = 32  # of an index that is filled area by area
+
+TileNumbers = range | IntArray
+"""Of a whole grid, or some of them, ascending."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class RasterIndex:
-    """A complete index.
+    """An index that has all tiles that were asked for.
 
     Attributes:
-        store: the embeddings.
+        store: the embeddings; of other tiles too, where only a part was asked for.
+        tiles: numbers of the tiles that were asked for, ascending.
         stretch: with which the tiles were read.
         encoded: tiles that this call has encoded.
         reused: tiles that were there before, by this process or another.
@@ -47,10 +62,15 @@ class RasterIndex:
 
     spec: IndexSpec
     store: TileStore
+    tiles: TileNumbers
     stretch: Stretch
     encoded: int
     reused: int
     left_out: int
+
+    def score(self, score: Score) -> tuple[IntArray, Float32Array]:
+        """:meth:`engine.index.store.TileStore.score` of the tiles that were asked for."""
+        return self.store.score(score, _chosen(self.tiles))
 
 
 def build_index(
@@ -60,14 +80,17 @@ def build_index(
     folder: IndexFolder,
     progress: ProgressSink = no_progress,
     cancel: CancelCheck | None = None,
+    tiles: IntArray | None = None,
 ) -> RasterIndex:
-    """The complete index of a raster; encodes what is missing, and nothing else.
+    """The index of a raster; encodes what is missing of the tiles asked for, and nothing else.
 
     Work is committed every ``options.commit_seconds`` and when the call is interrupted, so that the next one goes on
     from there. One process at a time encodes for an index; others wait and use what it has done, or go on when it dies.
-    A damaged index is made anew, with a warning in the log.
+    A damaged index is made anew, with a warning in the log. An index is complete when it has all tiles of the grid,
+    whichever calls have asked for them.
 
     Args:
+        tiles: numbers of the tiles to have, ascending; None: all.
         progress: receives the stage ``"index"`` in tiles.
         cancel: asked between batches and while waiting.
 
@@ -78,38 +101,44 @@ def build_index(
         Cancelled: when ``cancel`` or ``progress`` says so.
     """
     spec = IndexSpec.of(source, model, options)
+    wanted: TileNumbers = range(len(spec.grid)) if tiles is None or len(tiles) == len(spec.grid) else tiles
     place = folder.create(spec)
-    found = _open_complete(place, spec)
+    found = _open_filled(place, spec, wanted)
     if found is not None:
         store, stretch = found
-        return RasterIndex(spec, store, stretch, 0, len(store.done), store.count_left_out())
+        return RasterIndex(spec, store, wanted, stretch, 0, len(wanted), store.count_left_out(_chosen(wanted)))
 
     def waiting() -> None:
-        progress(Progress("index", 0, len(spec.grid), f"{source.name}: another process is at it"))
+        progress(Progress("index", 0, len(wanted), f"{source.name}: another process is at it"))
         if cancel is not None and cancel():
             raise Cancelled
 
     with exclusive(place / LOCK, waiting):
         store, stretch = _open(place, spec, source, options)
-        before = len(store.done)
-        if before < len(spec.grid):
-            _fill(store, stretch, spec, source, model, options, progress, cancel)
-        if not (place / COMPLETE).exists():
+        before = _count_done(store, wanted)
+        if before < len(wanted):
+            _fill(store, stretch, spec, wanted, source, model, options, progress, cancel)
+        complete = len(store.done) == len(spec.grid)
+        if complete and not (place / COMPLETE).exists():
             store.compact()
             (place / COMPLETE).touch()
-    return RasterIndex(spec, store, stretch, len(store.done) - before, before, store.count_left_out())
+        elif not complete and store.fragments > MOST_FRAGMENTS:
+            store.compact()
+    encoded = _count_done(store, wanted) - before
+    return RasterIndex(spec, store, wanted, stretch, encoded, before, store.count_left_out(_chosen(wanted)))
 
 
-def _open_complete(place: Path, spec: IndexSpec) -> tuple[TileStore, Stretch] | None:
-    """Without the lock: once an index is marked complete, nothing of it is written or compacted again."""
+def _open_filled(place: Path, spec: IndexSpec, wanted: TileNumbers) -> tuple[TileStore, Stretch] | None:
+    """Without the lock: where all wanted tiles are there it does not matter who else is adding others."""
     record = read_record(place)
-    if record is None or record.key != spec.key or not (place / COMPLETE).exists():
+    everything = len(wanted) == len(spec.grid)
+    if record is None or record.key != spec.key or (everything and not (place / COMPLETE).exists()):
         return None
     try:
         store = TileStore(place, spec.embed_dim)
     except IndexStoreError:
-        return None
-    return (store, record.stretch) if len(store.done) == len(spec.grid) else None
+        return None  # damaged, or compacted just now: looked at again under the lock
+    return (store, record.stretch) if _count_done(store, wanted) == len(wanted) else None
 
 
 def _open(place: Path, spec: IndexSpec, source: RasterSource, options: IndexOptions) -> tuple[TileStore, Stretch]:
@@ -123,7 +152,7 @@ def _open(place: Path, spec: IndexSpec, source: RasterSource, options: IndexOpti
     table = place / f"{TABLE}.lance"
     if table.exists():
         shutil.rmtree(table, ignore_errors=True)
-    stretch = compute_stretch(source, options.bands)
+    stretch = spec.stretch or compute_stretch(source, options.bands)
     store = TileStore(place, spec.embed_dim, create=True)
     # The record comes last: where there is one there is a table.
     write_record(place, IndexRecord.of(spec, stretch, datetime.now(UTC).isoformat(timespec="seconds")))
@@ -134,6 +163,7 @@ def _fill(
     store: TileStore,
     stretch: Stretch,
     spec: IndexSpec,
+    wanted: TileNumbers,
     source: RasterSource,
     model: RetrievalModel,
     options: IndexOptions,
@@ -142,12 +172,12 @@ def _fill(
 ) -> None:
     buffer = _Buffer(store, options.commit_seconds)
     batch_size = options.batch_size or (CPU_BATCH if model.device.type == "cpu" else GPU_BATCH)
-    total, count = len(spec.grid), len(store.done)
+    total, count = len(wanted), _count_done(store, wanted)
     progress(Progress("index", count, total, source.name))
     # The threshold is applied here, not by the reader: tiles that are left out are recorded too.
     with TileReader(source.path, options.bands, stretch, model.image_size, min_valid=0.0) as reader:
         workers = max(1, min(4, (os.cpu_count() or 2) // 2))
-        batches = iter_tiles(reader, _missing(store, spec.grid), batch_size, 2, workers, cancel)
+        batches = iter_tiles(reader, _missing(store, spec.grid, wanted), batch_size, 2, workers, cancel)
         try:
             for tiles, images, valid in batches:
                 embeddings = _encode(model, images, (valid > 0) & (valid >= options.min_valid))
@@ -169,14 +199,24 @@ def _encode(model: RetrievalModel, images: UInt8Array, keep: BoolArray) -> Float
     return out
 
 
-def _missing(store: TileStore, grid: Grid) -> Iterator[Tile]:
+def _missing(store: TileStore, grid: Grid, wanted: TileNumbers) -> Iterator[Tile]:
     done = store.done
     at = 0
-    for number in range(len(grid)):
-        if at < len(done) and done[at] == number:
+    for number in wanted:
+        while at < len(done) and done[at] < number:
             at += 1
-        else:
-            yield grid[number]
+        if at == len(done) or done[at] != number:
+            yield grid[int(number)]
+
+
+def _count_done(store: TileStore, wanted: TileNumbers) -> int:
+    chosen = _chosen(wanted)
+    return len(store.done) if chosen is None else int(np.isin(chosen, store.done).sum())
+
+
+def _chosen(wanted: TileNumbers) -> IntArray | None:
+    """None for all tiles of a grid."""
+    return None if isinstance(wanted, range) else wanted
 
 
 def _number(grid: Grid, tile: Tile) -> int:

@@ -12,7 +12,7 @@ from engine.config import IndexOptions
 from engine.raster.bands import choose_bands
 from engine.raster.grid import Grid, make_grid, parse_tile_size
 from engine.raster.source import RasterSource
-from engine.raster.stretch import Stretch
+from engine.raster.stretch import Stretch, given_stretch
 from engine.types import Json
 
 if TYPE_CHECKING:  # indexes are listed without loading PyTorch
@@ -28,8 +28,8 @@ STRETCH_METHOD = "percentiles 2-98"
 class IndexSpec:
     """Raster, grid, bands and model of an index.
 
-    The stretch is a function of raster and bands, so the key names its method, and the values are kept as found when
-    the index was made.
+    Unless it is given, the stretch is a function of raster and bands: the key names its method, and the values are kept
+    as found when the index was made.
 
     Attributes:
         raster: path or URI.
@@ -37,6 +37,7 @@ class IndexSpec:
         grid: the tiles; numbered row by row from 0.
         min_valid: tiles with a lesser share of valid pixels have no embedding.
         bands: numbers of red, green and blue, from 1.
+        stretch: as given; None: percentiles.
         model: identity of the model.
         embed_dim: width of an embedding.
     """
@@ -46,6 +47,7 @@ class IndexSpec:
     grid: Grid
     min_valid: float
     bands: tuple[int, ...]
+    stretch: Stretch | None
     model: ModelIdentity
     embed_dim: int
 
@@ -54,7 +56,7 @@ class IndexSpec:
         """The spec of an open raster.
 
         Raises:
-            UsageError: tile size or overlap cannot be used on it.
+            UsageError: tile size, overlap or stretch cannot be used on it.
             BandError: a band that it has not.
         """
         return cls(
@@ -63,6 +65,7 @@ class IndexSpec:
             grid=make_grid(source, parse_tile_size(options.tile), options.overlap),
             min_valid=options.min_valid,
             bands=choose_bands(source.dataset, options.bands).indexes,
+            stretch=None if options.stretch is None else given_stretch(source, options.bands, options.stretch),
             model=model.identity,
             embed_dim=model.embed_dim,
         )
@@ -76,7 +79,7 @@ class IndexSpec:
             "grid": [self.grid.width, self.grid.height, self.grid.side, self.grid.overlap],
             "min_valid": self.min_valid,
             "bands": list(self.bands),
-            "stretch": STRETCH_METHOD,
+            "stretch": STRETCH_METHOD if self.stretch is None else self.stretch.to_json(),
             "model": self.model.key,
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import lancedb
 import numpy as np
@@ -21,6 +21,7 @@ TABLE = "tiles"
 READ_ROWS = 16_384
 
 Score = Callable[[Float32Array], Float32Array]
+Read = TypeVar("Read")
 
 
 class TileStore:
@@ -73,14 +74,25 @@ class TileStore:
             self._table.add(rows)
         self.done = np.union1d(self.done, np.asarray(tiles, dtype=np.int64))
 
-    def score(self, score: Score) -> tuple[IntArray, Float32Array]:
+    def score(self, score: Score, wanted: IntArray | None = None) -> tuple[IntArray, Float32Array]:
         """Apply ``score``, from embeddings ``(B, E)`` to values ``(B,)``, to all tiles, a part at a time.
 
         Returns tile numbers, ascending, and their values; tiles that were left out are not among them.
+
+        Args:
+            wanted: numbers of the tiles to look at, ascending; None: all.
+
+        Raises:
+            IndexStoreError: the table is damaged.
         """
+        return self._newest(lambda: self._score(score, wanted))
+
+    def _score(self, score: Score, wanted: IntArray | None) -> tuple[IntArray, Float32Array]:
         numbers: list[IntArray] = [np.empty(0, np.int64)]
         values: list[Float32Array] = [np.empty(0, np.float32)]
         for tiles, embeddings, present in self._parts():
+            if wanted is not None:
+                present &= np.isin(tiles, wanted)
             numbers.append(tiles[present])
             values.append(score(embeddings[present]))
         # Were a tile ever committed twice, it would be found once.
@@ -95,6 +107,9 @@ class TileStore:
         """
         if not tiles:
             return np.empty((0, self._schema.field("embedding").type.list_size), np.float32)
+        return self._newest(lambda: self._embeddings(tiles))
+
+    def _embeddings(self, tiles: Sequence[int]) -> Float32Array:
         wanted = ", ".join(str(int(tile)) for tile in tiles)
         with self._errors("read"):
             query = self._table.search().where(f"tile IN ({wanted}) AND embedding IS NOT NULL")
@@ -103,17 +118,41 @@ class TileStore:
             found = dict(zip(numbers.tolist(), _matrix(rows.column("embedding").combine_chunks()), strict=True))
             return np.stack([found[int(tile)] for tile in tiles])
 
-    def count_left_out(self) -> int:
-        """Tiles with too few valid pixels."""
+    def count_left_out(self, wanted: IntArray | None = None) -> int:
+        """Tiles with too few valid pixels, of the wanted ones; None: of all."""
+        return self._newest(lambda: self._count_left_out(wanted))
+
+    def _count_left_out(self, wanted: IntArray | None) -> int:
         with self._errors("read"):
-            return int(self._table.count_rows("embedding IS NULL"))
+            rows = self._table.search().where("embedding IS NULL").select(["tile"]).limit(None).to_arrow()
+        tiles = np.unique(rows.column("tile").to_numpy())
+        return len(tiles) if wanted is None else int(np.isin(tiles, wanted).sum())
+
+    @property
+    def fragments(self) -> int:
+        """How many pieces the table is in; a read opens each of them."""
+        with self._errors("read"):
+            statistics: Any = self._table.stats()  # a dictionary, whatever its annotation says
+            return int(statistics["fragment_stats"]["num_fragments"])
 
     def compact(self) -> None:
-        """Merge the fragments of single commits and drop older versions. No other process may be using the table."""
+        """Merge the fragments of single commits and drop older versions; only for who holds the index's lock.
+
+        Who is reading an older version meanwhile reads again from the newest, which has all of its rows.
+        """
         with self._errors("written"), warnings.catch_warnings():
             # The warning is of readers of older versions; the caller holds the lock.
             warnings.simplefilter("ignore", UserWarning)
             self._table.optimize(cleanup_older_than=timedelta(0), delete_unverified=True)
+
+    def _newest(self, read: Callable[[], Read]) -> Read:
+        """What ``read`` returns; once more from the newest version where the one it reads has been compacted away."""
+        try:
+            return read()
+        except IndexStoreError:
+            with self._errors("read"):
+                self._table.checkout_latest()  # type: ignore[no-untyped-call]
+            return read()
 
     def _read_done(self) -> IntArray:
         rows = self._table.search().select(["tile"]).limit(None).to_arrow()

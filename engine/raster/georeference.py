@@ -13,6 +13,8 @@ from rasterio import DatasetReader
 from rasterio.errors import RasterioError
 from rasterio.transform import from_gcps
 
+from engine.errors import UsageError
+
 UNREFERENCED = Affine(1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
 """One unit a pixel, rows downwards: where QGIS draws a raster without a georeference."""
 
@@ -32,6 +34,20 @@ class Georeference:
     transform: Affine
     crs: CRS | None
     kind: GeoreferenceKind
+
+
+def parse_crs(text: str) -> CRS:
+    """``"EPSG:25832"`` or anything else that pyproj understands.
+
+    Raises:
+        UsageError: it understands nothing.
+    """
+    try:
+        return CRS.from_user_input(text)
+    except CRSError as error:
+        raise UsageError(
+            f"{text!r} is no coordinate reference system.", "Give an authority's code such as EPSG:25832.", crs=text
+        ) from error
 
 
 def read_georeference(dataset: DatasetReader) -> Georeference:

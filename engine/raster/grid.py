@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from engine.raster.source import RasterSource
 
 MAX_OVERLAP = 0.9
+AUTO = "auto"
+AUTO_PIXELS = 224
+AUTO_FINEST_M = 0.3
+"""Models learned from images of about 0.3 to 3 m a pixel: where pixels are finer, a tile of so many of them would show
+less ground than any of those images, a roof instead of a neighbourhood."""
 _TILE_SIZE = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(px|m)?\s*", re.IGNORECASE)
 
 
@@ -25,32 +30,41 @@ class TileUnit(StrEnum):
 
     PIXEL = "px"
     METRE = "m"
+    AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
 class TileSize:
-    """The side of a tile, in pixels or in true ground metres at the raster's centre."""
+    """The side of a tile, in pixels or in true ground metres at the raster's centre.
+
+    With :attr:`TileUnit.AUTO` it is ``value`` pixels, and where these are finer than 0.3 m as many as show the ground
+    that ``value`` pixels of 0.3 m show.
+    """
 
     value: float
     unit: TileUnit
 
     def __str__(self) -> str:
+        if self.unit is TileUnit.AUTO:
+            return AUTO
         return f"{self.value:g}{self.unit.value}"
 
 
 def parse_tile_size(text: str) -> TileSize:
-    """``"224px"``, ``"100m"`` or ``"224"`` (pixels).
+    """``"auto"``, ``"224px"``, ``"100m"`` or ``"224"`` (pixels).
 
     Raises:
         UsageError: for anything else, a side of zero, or a fraction of a pixel.
     """
+    if text.strip().lower() == AUTO:
+        return TileSize(float(AUTO_PIXELS), TileUnit.AUTO)
     match = _TILE_SIZE.fullmatch(text)
     value = float(match[1]) if match else 0.0
     unit = TileUnit((match[2] or "px").lower()) if match else TileUnit.PIXEL
     if value <= 0 or not math.isfinite(value) or (unit is TileUnit.PIXEL and not value.is_integer()):
         raise UsageError(
             f"Tile size {text!r} is not understood.",
-            "Give whole pixels such as 224px, or ground metres such as 100m.",
+            "Give whole pixels such as 224px, ground metres such as 100m, or auto.",
             tile=text,
         )
     return TileSize(value, unit)
@@ -138,6 +152,9 @@ def make_grid(source: RasterSource, tile_size: TileSize, overlap: float) -> Grid
 def _side_in_pixels(source: RasterSource, tile_size: TileSize) -> int:
     if tile_size.unit is TileUnit.PIXEL:
         return int(tile_size.value)
+    if tile_size.unit is TileUnit.AUTO:
+        finer = AUTO_FINEST_M / (source.pixel_size_m or AUTO_FINEST_M)
+        return round(tile_size.value * max(1.0, finer))
     if source.pixel_size_m is None:
         raise UsageError(
             f"{source.path} has no coordinate reference system, so tiles of {tile_size} cannot be measured on it.",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from rasterio import DatasetReader
 from rasterio.windows import Window
 
+from engine.errors import UsageError
 from engine.raster.bands import choose_bands
 from engine.raster.samples import read_samples
 from engine.raster.source import RasterSource
@@ -84,6 +86,54 @@ def compute_stretch(
         limits.append(_limits(np.concatenate([part.values[n][part.valid[n]] for part in samples]), low, high))
     red, green, blue = limits * (3 // len(limits))
     return Stretch((red[0], green[0], blue[0]), (red[1], green[1], blue[1]))
+
+
+def given_stretch(
+    source: RasterSource, bands: tuple[int, ...] | None, limits: Sequence[tuple[float, float]]
+) -> Stretch:
+    """The stretch between given values, such as those with which a raster is displayed.
+
+    Args:
+        limits: (lo, hi), lo < hi: one pair for all shown bands, or one for each of red, green and blue.
+
+    Raises:
+        UsageError: two pairs or more than three, lo not below hi, several pairs for one band, or a raster that takes
+            its colours from a palette.
+        BandError: a band that the raster has not.
+    """
+    check_limits(limits)
+    choice = choose_bands(source.dataset, bands)
+    shown = ";".join(f"{lo:g},{hi:g}" for lo, hi in limits)
+    if choice.palette:
+        raise UsageError(
+            f"{source.path} takes its colours from a palette, so they cannot be stretched to {shown}.",
+            "Leave out the stretch for it.",
+            path=source.path,
+            stretch=[list(pair) for pair in limits],
+        )
+    if len(set(limits)) > len(choice.distinct):
+        raise UsageError(
+            f"{len(limits)} different stretches ({shown}) are given for one band of {source.path}.",
+            "Give one pair, or three bands.",
+            path=source.path,
+            stretch=[list(pair) for pair in limits],
+        )
+    red, green, blue = [*limits] * (3 // len(limits))
+    return Stretch((red[0], green[0], blue[0]), (red[1], green[1], blue[1]))
+
+
+def check_limits(limits: Sequence[tuple[float, float]]) -> None:
+    """What can be said of a given stretch without a raster.
+
+    Raises:
+        UsageError: two pairs or more than three, or lo not below hi.
+    """
+    if len(limits) not in (1, 3) or not all(-math.inf < lo < hi < math.inf for lo, hi in limits):
+        raise UsageError(
+            f"Stretch {[list(pair) for pair in limits]} cannot be used.",
+            "Give the values that become black and white, the lesser first: one pair, or one for each of three bands.",
+            stretch=[list(pair) for pair in limits],
+        )
 
 
 def _places(dataset: DatasetReader) -> Iterator[tuple[Window, int, int]]:

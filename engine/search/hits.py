@@ -32,6 +32,7 @@ class Hit:
         score: by which it is ranked; of a refined hit that of the search's mode, else ``score_global``. The two kinds
             are not on one scale, so refined hits stand before the others.
         score_global: of the whole tile.
+        percentile: of all tiles of the search, over all rasters, the share in percent whose ``score_global`` is lower.
         score_regions: mean of its subregions' embeddings against the query; None where there are none.
         subregions: outlined keywords.
         refined: whether its keywords have been looked for.
@@ -42,6 +43,7 @@ class Hit:
     tile: Tile
     score: float
     score_global: float
+    percentile: float
     score_regions: float | None = None
     subregions: tuple[Subregion, ...] = ()
     refined: bool = False
@@ -72,13 +74,31 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class RasterOutcome:
+    """What a query came to on one raster, whether or not any hit lies there.
+
+    Attributes:
+        tiles: searched, those without enough data included.
+        best_score: the best ``score_global`` of its tiles; None where none has enough data.
+        best_percentile: of that tile, among all tiles of the search; None likewise.
+        seconds: spent on it: scoring its tiles and refining its hits, and with the first query its index.
+    """
+
+    tiles: int
+    best_score: float | None
+    best_percentile: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResult:
     """The hits of one query, best first, with what is needed to place them on a map.
 
     Attributes:
         crs: common CRS in which the hits are handed over; None where the rasters have none.
-        rasters: absolute paths or URIs; a hit names its raster by its place here.
+        rasters: that were searched, absolute paths or URIs; a hit names its raster by its place here.
         mode: how the score of refined hits was made.
+        outcomes: one a raster, in the order of ``rasters``.
     """
 
     query: str
@@ -90,3 +110,4 @@ class SearchResult:
     counts: Counts
     timings: Timings = field(default_factory=Timings)
     mode: ScoreMode = ScoreMode.GLOBAL
+    outcomes: tuple[RasterOutcome, ...] = ()

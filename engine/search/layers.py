@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import geopandas
@@ -12,7 +13,7 @@ import pandas as pd
 from pyproj import CRS
 
 from engine.raster.source import RasterSource
-from engine.search.hits import SearchResult
+from engine.search.hits import RasterOutcome, SearchResult
 from engine.search.places import Placement, tile_outline
 
 HIT_FIELDS = {
@@ -20,6 +21,7 @@ HIT_FIELDS = {
     "score": "float64",
     "score_global": "float64",
     "score_regions": "float64",
+    "percentile": "float64",
     "query": "object",
     "keywords": "object",
     "raster": "object",
@@ -33,6 +35,16 @@ SUBREGION_FIELDS = {
     "keyword": "object",
     "score": "float64",
     "area_m2": "float64",
+}
+
+SUMMARY_FIELDS = {
+    "raster": "object",
+    "query": "object",
+    "hits": "int32",
+    "tiles": "int64",
+    "best_score": "float64",
+    "best_percentile": "float64",
+    "seconds": "float64",
 }
 
 
@@ -61,6 +73,22 @@ def make_layers(results: Sequence[SearchResult]) -> ResultLayers:
     return ResultLayers(_frame(hits, HIT_FIELDS, crs), _frame(regions, SUBREGION_FIELDS, crs))
 
 
+def make_summary(results: Sequence[SearchResult], rasters: Sequence[str]) -> pd.DataFrame:
+    """One row a raster and query, with :data:`SUMMARY_FIELDS`; a raster that was not searched has 0 tiles.
+
+    Args:
+        rasters: absolute paths or URIs, in the order of the rows.
+    """
+    rows = []
+    for result in results:
+        searched = dict(zip(result.rasters, result.outcomes, strict=True))
+        hits = Counter(result.rasters[hit.raster] for hit in result.hits)
+        for raster in rasters:
+            outcome = searched.get(raster, RasterOutcome(0, None, None, 0.0))
+            rows.append({"raster": raster, "query": result.query, "hits": hits[raster], **asdict(outcome)})
+    return pd.DataFrame(_columns(rows, SUMMARY_FIELDS))
+
+
 def _add(result: SearchResult, hits: list[dict[str, Any]], regions: list[dict[str, Any]]) -> None:
     """Appends the rows of one query."""
     keywords = ", ".join([*result.keywords.positives, *(f"-{word}" for word in result.keywords.negatives)])
@@ -75,6 +103,7 @@ def _add(result: SearchResult, hits: list[dict[str, Any]], regions: list[dict[st
                     "score": hit.score,
                     "score_global": hit.score_global,
                     "score_regions": hit.score_regions,
+                    "percentile": hit.percentile,
                     "query": result.query,
                     "keywords": keywords,
                     "raster": result.rasters[hit.raster],
@@ -98,5 +127,8 @@ def _add(result: SearchResult, hits: list[dict[str, Any]], regions: list[dict[st
 
 
 def _frame(rows: Sequence[dict[str, Any]], fields: dict[str, str], crs: CRS | None) -> geopandas.GeoDataFrame:
-    columns = {name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in fields.items()}
-    return geopandas.GeoDataFrame(columns, geometry=[row["geometry"] for row in rows], crs=crs)
+    return geopandas.GeoDataFrame(_columns(rows, fields), geometry=[row["geometry"] for row in rows], crs=crs)
+
+
+def _columns(rows: Sequence[dict[str, Any]], fields: dict[str, str]) -> dict[str, pd.Series[Any]]:
+    return {name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in fields.items()}

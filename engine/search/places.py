@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import shapely
 from pyproj import CRS, Geod, Transformer
-from pyproj.exceptions import CRSError, ProjError
+from pyproj.exceptions import ProjError
 from shapely import Polygon
 from shapely.geometry.polygon import orient
 
@@ -19,20 +19,6 @@ from engine.types import Float64Array, Tile
 WGS84 = CRS.from_epsg(4326)
 _TOLERANCE = 1e-4  # of an outline's extent: how far a straight edge may lie from the true, curved one
 _MAX_PARTS = 64
-
-
-def parse_crs(text: str) -> CRS:
-    """``"EPSG:25832"`` or anything else that pyproj understands.
-
-    Raises:
-        UsageError: it understands nothing.
-    """
-    try:
-        return CRS.from_user_input(text)
-    except CRSError as error:
-        raise UsageError(
-            f"{text!r} is no coordinate reference system.", "Give an authority's code such as EPSG:25832.", crs=text
-        ) from error
 
 
 def common_crs(sources: Sequence[RasterSource], chosen: CRS | None = None) -> CRS | None:

@@ -14,7 +14,7 @@ import pyogrio
 
 from engine.errors import OutputError
 from engine.search.hits import SearchResult
-from engine.search.layers import make_layers
+from engine.search.layers import make_layers, make_summary
 from engine.search.output import check_output, replacing
 from engine.search.styles import hits_style, subregions_style
 
@@ -34,8 +34,13 @@ CREATE TABLE layer_styles (
 """
 
 
-def write_geopackage(results: Sequence[SearchResult], path: Path, overwrite: bool = False) -> None:
+def write_geopackage(
+    results: Sequence[SearchResult], path: Path, overwrite: bool = False, rasters: Sequence[str] = ()
+) -> None:
     """Layers ``hits`` and ``subregions`` of one or several queries, with styles; appears whole or not at all.
+
+    Args:
+        rasters: absolute paths or URIs of which a table ``summary`` tells what each query came to; none: no table.
 
     Raises:
         OutputError: it exists and is not to be replaced, or cannot be written.
@@ -43,6 +48,7 @@ def write_geopackage(results: Sequence[SearchResult], path: Path, overwrite: boo
     """
     check_output(path, overwrite, SUFFIXES)
     layers = make_layers(results)
+    summary = make_summary(results, rasters) if rasters else None
     keywords = list(dict.fromkeys(word for result in results for word in result.keywords.positives))
     queries = "; ".join(result.query for result in results)
     styles = {
@@ -53,6 +59,8 @@ def write_geopackage(results: Sequence[SearchResult], path: Path, overwrite: boo
         try:
             _write_layer(layers.hits, temporary, "hits", f"Places found for: {queries}")
             _write_layer(layers.subregions, temporary, "subregions", f"Outlines of: {', '.join(keywords)}")
+            if summary is not None:
+                pyogrio.write_dataframe(summary, temporary, layer="summary", driver="GPKG", append=True)
             _write_styles(temporary, styles)
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, sqlite3.Error) as error:
             raise OutputError(

@@ -10,8 +10,9 @@ from pyproj import CRS, Transformer
 from shapely import Point, Polygon, box, get_coordinates
 
 from engine.errors import RasterError, UsageError
+from engine.raster.georeference import parse_crs
 from engine.raster.source import RasterSource
-from engine.search.places import Placement, common_crs, parse_crs, tile_outline
+from engine.search.places import Placement, common_crs, tile_outline
 from engine.types import Tile
 from tests.support.colour_model import ground
 from tests.support.rasters import write_raster

@@ -48,8 +48,8 @@ def test_hits_and_subregions_are_written_with_their_fields(search: Callable[...,
     ]
     hits = pyogrio.read_dataframe(tmp_path / "out.gpkg", layer="hits")
     assert list(hits.columns) == [
-        "rank", "score", "score_global", "score_regions", "query", "keywords", "raster", "tile_row", "tile_col",
-        "model", "geometry",
+        "rank", "score", "score_global", "score_regions", "percentile", "query", "keywords", "raster", "tile_row",
+        "tile_col", "model", "geometry",
     ]  # fmt: skip
     assert hits.crs.to_epsg() == 32633
     assert set(hits.geom_type) == {"Polygon"}
