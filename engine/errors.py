@@ -84,6 +84,12 @@ class KeywordServiceError(EngineError):
     code = -32080
 
 
+class WorkerError(EngineError):
+    """The process that does the work of a request ended by itself, or was ended from outside."""
+
+    code = -32090
+
+
 class Cancelled(EngineError):
     """The user stopped the work; finished parts are kept."""
 

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
-from engine.cli import demo, doctor, evaluate, index, models, parity, search, segmenters, train
+from engine.cli import demo, doctor, evaluate, index, models, parity, search, segmenters, serve, train
 from engine.cli.command import Context
 from engine.cli.interrupt import Interrupt
 from engine.cli.messages import messages
@@ -21,7 +21,7 @@ from engine.cli.streams import result_stream
 from engine.errors import EngineError, UsageError
 from engine.resources import project_version
 
-COMMANDS = (search, index, models, segmenters, demo, doctor, evaluate, train, parity)
+COMMANDS = (search, index, models, segmenters, demo, doctor, evaluate, train, parity, serve)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -24,13 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _list(args: argparse.Namespace, context: Context) -> int:
     from engine.models.catalogue import DEFAULT_MODEL, catalogue
+    from engine.models.listing import models_json
     from engine.models.weights import local_file
 
-    entries = [(entry, local_file(entry)) for entry in catalogue().models]
     if args.json:
-        models = [entry.model_dump(mode="json") | {"file": str(file) if file else None} for entry, file in entries]
-        context.print_json({"default": DEFAULT_MODEL, "models": models})
+        context.print_json(models_json())
         return 0
+    entries = [(entry, local_file(entry)) for entry in catalogue().models]
     rows = [
         (
             f"{entry.id}{' *' if entry.id == DEFAULT_MODEL else ''}",

@@ -19,13 +19,18 @@ class ExtractorName(StrEnum):
 
 
 def make_extractor(
-    name: str | None = None, url: str | None = None, model: str | None = None, cache: Path | None = None
+    name: str | None = None,
+    url: str | None = None,
+    model: str | None = None,
+    cache: Path | None = None,
+    api_key: str | None = None,
 ) -> KeywordExtractor:
     """The extractor of that name; None: the local one.
 
     Args:
         name: one of :class:`ExtractorName`.
-        url, model: of the language model; None: as :meth:`engine.text.llm_endpoint.Endpoint.chosen` finds them.
+        url, model, api_key: of the language model; None: as :meth:`engine.text.llm_endpoint.Endpoint.chosen` finds
+            them.
         cache: the cache folder; None: as :func:`engine.config.cache_folder` finds it.
 
     Raises:
@@ -40,4 +45,4 @@ def make_extractor(
     from engine.text.llm_endpoint import Endpoint
 
     answers = AnswerCache(cache_folder(cache) / "keywords")
-    return LlmKeywordExtractor(Endpoint.chosen(url, model), LocalKeywordExtractor(), answers)
+    return LlmKeywordExtractor(Endpoint.chosen(url, model, api_key), LocalKeywordExtractor(), answers)

@@ -41,9 +41,8 @@ class Endpoint:
     backoff_s: float = 0.5
 
     @classmethod
-    def chosen(cls, url: str | None = None, model: str | None = None) -> Self:
-        """As given, else as the environment variables MPSCLIP_LLM_URL and MPSCLIP_LLM_MODEL say; the key from
-        MPSCLIP_LLM_API_KEY alone.
+    def chosen(cls, url: str | None = None, model: str | None = None, api_key: str | None = None) -> Self:
+        """As given, else as the environment variables MPSCLIP_LLM_URL, MPSCLIP_LLM_MODEL and MPSCLIP_LLM_API_KEY say.
 
         Raises:
             UsageError: no URL or model, a URL that cannot be used, or a key that no service can have given.
@@ -56,7 +55,7 @@ class Endpoint:
             raise UsageError(
                 "Keywords by a language model need the model's name.", f"Give it with --llm-model or {MODEL_VARIABLE}."
             )
-        return cls(_base_url(url), model, _api_key())
+        return cls(_base_url(url), model, _api_key(api_key))
 
     @property
     def chat_url(self) -> str:
@@ -91,11 +90,11 @@ def _base_url(url: str) -> str:
     return url.rstrip("/").removesuffix(_PATH).rstrip("/")
 
 
-def _api_key() -> str | None:
-    key = os.environ.get(KEY_VARIABLE, "").strip()
+def _api_key(given: str | None) -> str | None:
+    key = (given or os.environ.get(KEY_VARIABLE, "")).strip()
     if key and not _HEADER_TEXT.fullmatch(key):
         raise UsageError(
-            f"The key in {KEY_VARIABLE} has characters that no request can carry.",
+            f"The key {'' if given else f'in {KEY_VARIABLE} '}has characters that no request can carry.",
             "Set it again, without spaces and line ends within.",
         )
     return key or None

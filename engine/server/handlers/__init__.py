@@ -1,0 +1,1 @@
+"""What each method does: ``quick`` in the serving process, all else in the worker."""
