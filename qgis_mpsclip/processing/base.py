@@ -87,15 +87,13 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
             self.parameterAsString(values, p.BANDS, context)
         )
 
-    def ask(
-        self, method: str, params: dict[str, Any], feedback: QgsProcessingFeedback, queries: int = 1
-    ) -> dict[str, Any] | None:
+    def ask(self, method: str, params: dict[str, Any], feedback: QgsProcessingFeedback) -> dict[str, Any] | None:
         """The engine's answer; None after the user has cancelled.
 
         Raises:
             QgsProcessingException: the engine cannot be started, or refuses or fails the request.
         """
-        reporter = ProgressReporter(feedback, queries)
+        reporter = ProgressReporter(feedback, len(params.get("rasters", ())), len(params.get("queries", ())))
         try:
             with BlockingEngine() as engine:
                 return engine.request(method, params, reporter.progress, reporter.partial, feedback.isCanceled)

@@ -123,7 +123,7 @@ class BatchSearch(EngineAlgorithm):
             "keywords": self.keywords_choice(values, context),
             **self.engine_choice(values, context),
         }
-        answer = self.ask("batch", request, feedback, len(queries))
+        answer = self.ask("batch", request, feedback)
         if answer is None:
             return {}
         for report in answer["results"]:

@@ -59,7 +59,7 @@ SCORES = ("auto", "global", "fused", "max-view")
 EXTRACTORS = ("local", "llm")
 DEFAULT_PATTERN = "*.tif;*.tiff;*.vrt;*.jp2;*.img"
 
-_TILE_SIZE = re.compile(r"\s*(?:[1-9]\d*\s*(?:px)?|(?:\d+(?:\.\d*)?|\.\d+)\s*m)\s*", re.IGNORECASE)
+_TILE_SIZE = re.compile(r"\s*(?:auto|[1-9]\d*\s*(?:px)?|(?:\d+(?:\.\d*)?|\.\d+)\s*m)\s*", re.IGNORECASE)
 _BANDS = re.compile(r"\s*[1-9]\d*\s*(?:,\s*[1-9]\d*\s*,\s*[1-9]\d*\s*)?")
 
 
@@ -113,7 +113,8 @@ def tiles() -> list[QgsProcessingParameterDefinition]:
             QgsProcessingParameterString(TILE_SIZE, tr("Tile size (such as 224px or 100m)"), optional=True),
             tr(
                 "Side of the squares that are compared with the query, in pixels (224px) or metres on the ground"
-                " (100m). A good tile is about as large as what is looked for, with its surroundings. Empty: 224px."
+                " (100m). A good tile is about as large as what is looked for, with its surroundings. Empty: what suits"
+                " the raster's ground resolution."
             ),
         ),
         advanced(overlap, tr("Of neighbouring tiles, as a fraction of their side.")),
@@ -137,8 +138,8 @@ def hits() -> list[QgsProcessingParameterDefinition]:
         helped(
             _number(MIN_SCORE, tr("Minimum score"), None, -1.0, 1.0, real=True),
             tr(
-                "Hits that score less are left out. Scores are cosines and not probabilities: what is high depends on"
-                " the model. Empty: none is left out."
+                "Tiles whose own score (score_global) is less are left out. Scores are cosines and not probabilities:"
+                " what is high depends on the model. Empty: none is left out."
             ),
         ),
         helped(
@@ -188,7 +189,7 @@ def engine() -> list[QgsProcessingParameterDefinition]:
 def check_tile_size(text: str) -> str | None:
     """What is wrong with a tile size, or None."""
     match = _TILE_SIZE.fullmatch(text)
-    if not text.strip() or (match and float(re.sub(r"[^\d.]", "", text)) > 0):
+    if not text.strip() or (match and re.search(r"[1-9]|auto", text, re.IGNORECASE)):
         return None
     return tr("Tile size “{text}” is not understood: give whole pixels such as 224px, or metres such as 100m.").format(
         text=text

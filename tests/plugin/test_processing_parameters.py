@@ -66,7 +66,7 @@ def provider(qgis_app: QgsApplication) -> MpsClipProvider:
     made = MpsClipProvider()
     assert QgsApplication.processingRegistry().addProvider(made)
     yield made
-    QgsApplication.processingRegistry().removeProvider(made)
+    assert QgsApplication.processingRegistry().removeProvider(made)
 
 
 def check(algorithm: QgsProcessingAlgorithm, **values: object) -> str:
@@ -97,7 +97,7 @@ def test_every_algorithm_and_parameter_explains_itself(provider: MpsClipProvider
             assert parameter.help() or parameter.isDestination(), f"{algorithm.name()}: {parameter.name()}"
 
 
-@pytest.mark.parametrize("text", ["", "224", "224px", "224 PX", "100m", "0.5 m", "12.5m"])
+@pytest.mark.parametrize("text", ["", "auto", "224", "224px", "224 PX", "100m", "0.5 m", "12.5m"])
 def test_tile_sizes_of_the_engine_are_accepted(text: str) -> None:
     assert check_tile_size(text) is None
 
@@ -220,7 +220,7 @@ def polygons(*wkts: str) -> QgsVectorLayer:
     for wkt in wkts:
         feature = QgsFeature()
         feature.setGeometry(QgsGeometry.fromWkt(wkt))
-        layer.dataProvider().addFeature(feature)
+        assert layer.dataProvider().addFeature(feature)
     return layer
 
 
@@ -273,18 +273,26 @@ class Feedback(QgsProcessingFeedback):
         self.texts: list[str] = []
         self.progressChanged.connect(self.percents.append)
 
-    def setProgressText(self, text: str) -> None:  # noqa: N802 - QGIS's name
+    def setProgressText(self, text: str) -> None:
         self.texts.append(text)
 
 
 def test_progress_never_goes_back_and_each_stage_is_named_once() -> None:
     feedback = Feedback()
-    reporter = ProgressReporter(feedback, queries=2)
-    stages = [("load", 1), ("index", 100), ("rank", 1), ("refine", 8), ("rank", 1), ("refine", 8), ("write", 1)]
-    for stage, total in stages:
+    reporter = ProgressReporter(feedback, rasters=2, queries=2)
+
+    def stage(name: str, total: int, detail: str = "") -> float:
         for done in range(total + 1):
-            reporter.progress({"stage": stage, "done": done, "total": total, "rate": 3.0, "remaining": 2.0})
+            params = {"stage": name, "done": done, "total": total, "detail": detail, "rate": 3.0, "remaining": 2.0}
+            reporter.progress(params)
+        return feedback.percents[-1]
+
+    assert stage("load", 1, "model") == pytest.approx(2)
+    assert stage("index", 100, "a.tif") == pytest.approx(31)
+    assert stage("index", 100, "b.tif") == pytest.approx(60)
+    assert stage("rank", 2) < stage("refine", 8) == pytest.approx(77.5)
+    assert stage("rank", 2) < stage("refine", 8) == pytest.approx(95)
+    assert stage("write", 1) == pytest.approx(98)
     assert feedback.percents == sorted(feedback.percents)
-    assert feedback.percents[-1] == pytest.approx(98)
-    assert len(feedback.texts) == len(stages)
-    assert feedback.texts[1].startswith("Encoding tiles, 0 of 100, 3.0 a second, 2 s left")
+    assert len(feedback.texts) == 7
+    assert feedback.texts[1] == "Encoding tiles, 0 of 100, 3.0 a second, 2 s left, a.tif"

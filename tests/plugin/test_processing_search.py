@@ -1,0 +1,304 @@
+"""Processing: ``mpsclip:searchimagery`` with the real engine on the drawn scene."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from osgeo import gdal
+from qgis.core import (
+    Qgis,
+    QgsApplication,
+    QgsCategorizedSymbolRenderer,
+    QgsCoordinateReferenceSystem,
+    QgsFeature,
+    QgsGeometry,
+    QgsGraduatedSymbolRenderer,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingModelAlgorithm,
+    QgsProcessingModelChildAlgorithm,
+    QgsProcessingModelChildParameterSource,
+    QgsProcessingModelOutput,
+    QgsProcessingModelParameter,
+    QgsProcessingParameterRasterLayer,
+    QgsProcessingParameterString,
+    QgsProject,
+    QgsRasterLayer,
+    QgsVectorLayer,
+)
+from qgis.PyQt.QtCore import QCoreApplication
+
+from qgis_mpsclip.processing.provider import MpsClipProvider
+
+ALGORITHM = "mpsclip:searchimagery"
+QUERY = "tennis courts beside a parking lot"
+FIELDS = [
+    *("rank", "score", "score_global", "score_regions", "percentile", "query", "keywords", "raster", "tile_row"),
+    *("tile_col", "model"),
+]
+Run = Callable[..., dict[str, Any]]
+
+
+class Feedback(QgsProcessingFeedback):
+    """Keeps what a dialog would show."""
+
+    def __init__(self) -> None:
+        super().__init__(False)
+        self.percents: list[float] = []
+        self.progressChanged.connect(self.percents.append)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def provider(qgis_app: QgsApplication, qgis_processing: None) -> MpsClipProvider:
+    """The provider as QGIS has it when the plugin is loaded."""
+    made = MpsClipProvider()
+    assert QgsApplication.processingRegistry().addProvider(made)
+    yield made
+    assert QgsApplication.processingRegistry().removeProvider(made)
+
+
+@pytest.fixture
+def run(scene_raster: Path, qgis_new_project: None) -> Run:
+    """Runs the search on the drawn scene, with few hits; values given replace the test's own."""
+    import processing
+
+    def search(feedback: QgsProcessingFeedback | None = None, **values: object) -> dict[str, Any]:
+        given = {"INPUT": str(scene_raster), "QUERY": QUERY, "TOP": 6, "REFINE": 3, "HITS": "memory:"}
+        return processing.run(ALGORITHM, {**given, **values}, feedback=feedback or Feedback())
+
+    return search
+
+
+def test_hits_and_subregions_come_into_memory_layers(run: Run, scene_raster: Path) -> None:
+    feedback = Feedback()
+    found = run(feedback, SUBREGIONS="memory:")
+    hits, subregions = found["HITS"], found["SUBREGIONS"]
+    assert hits.fields().names() == FIELDS
+    assert hits.crs().authid() == subregions.crs().authid() == "EPSG:32632"
+    features = list(hits.getFeatures())
+    assert [feature["rank"] for feature in features] == list(range(1, 7))
+    assert found["HIT_COUNT"] == 6
+    assert all(0 <= feature["percentile"] <= 100 for feature in features)
+    assert {feature["raster"] for feature in features} == {str(scene_raster)}
+    assert {feature["query"] for feature in features} == {QUERY}
+    extent = QgsRasterLayer(str(scene_raster)).extent()
+    assert all(extent.contains(feature.geometry().boundingBox()) for feature in features)
+    # 224 pixels of 0.5 m
+    assert features[0].geometry().area() == pytest.approx(112**2)
+    keywords = {feature["keyword"] for feature in subregions.getFeatures()}
+    assert keywords and keywords <= set(found["FOUND_KEYWORDS"].split(", "))
+    assert subregions.featureCount() == found["SUBREGION_COUNT"]
+    assert {feature["hit_rank"] for feature in subregions.getFeatures()} <= {1, 2, 3}
+    assert feedback.percents == sorted(feedback.percents) and feedback.percents[-1] == 100
+    assert "6 hits in" in feedback.textLog()
+
+
+@pytest.mark.parametrize("suffix", ["gpkg", "geojson", "fgb"])
+def test_results_go_into_files_of_any_format(run: Run, tmp_path: Path, suffix: str) -> None:
+    found = run(HITS=str(tmp_path / f"hits.{suffix}"), SUBREGIONS=str(tmp_path / f"regions.{suffix}"))
+    hits = QgsVectorLayer(found["HITS"], "hits")
+    assert hits.isValid() and hits.featureCount() == 6
+    assert [name for name in hits.fields().names() if name not in ("fid", "id")] == FIELDS
+    assert hits.crs().authid() == "EPSG:32632"
+    ranks = sorted(feature["rank"] for feature in hits.getFeatures())
+    assert ranks == [1, 2, 3, 4, 5, 6]
+    regions = QgsVectorLayer(found["SUBREGIONS"], "regions")
+    assert regions.featureCount() == found["SUBREGION_COUNT"] > 0
+
+
+def test_subregions_need_no_sink(run: Run) -> None:
+    assert "SUBREGIONS" not in run(SUBREGIONS=None)
+
+
+def test_only_tiles_in_the_extent_and_the_areas_are_searched(run: Run, scene_raster: Path) -> None:
+    extent = QgsRasterLayer(str(scene_raster)).extent()
+    x, y = extent.xMinimum(), extent.yMaximum()
+    whole = run()["TILES"]
+    corner = run(EXTENT=f"{x},{x + 100},{y - 100},{y} [EPSG:32632]")
+    assert 0 < corner["TILES"] < whole
+    layer = QgsVectorLayer("Polygon?crs=EPSG:4326", "areas", "memory")
+    feature = QgsFeature()
+    geometry = QgsGeometry.fromRect(corner["HITS"].extent())
+    transform = corner["HITS"].crs(), layer.crs()
+    from qgis.core import QgsCoordinateTransform
+
+    assert geometry.transform(QgsCoordinateTransform(*transform, QgsProject.instance())) == Qgis.GeometryOperationResult.Success
+    feature.setGeometry(geometry)
+    assert layer.dataProvider().addFeature(feature)
+    assert corner["TILES"] <= run(AREA=layer)["TILES"] < whole
+
+
+def test_an_extent_beside_the_raster_is_told(run: Run) -> None:
+    feedback = Feedback()
+    with pytest.raises(QgsProcessingException):
+        run(feedback, EXTENT="0,1,0,1 [EPSG:32632]")
+    assert "area lies outside" in feedback.textLog()
+    assert "Traceback" not in feedback.textLog()
+
+
+def test_results_come_in_the_chosen_crs(run: Run) -> None:
+    hits = run(TARGET_CRS="EPSG:3857")["HITS"]
+    assert hits.crs().authid() == "EPSG:3857"
+    assert hits.featureCount() == 6
+    same = run()["HITS"]
+    from qgis.core import QgsCoordinateTransform
+
+    there = QgsCoordinateTransform(same.crs(), hits.crs(), QgsProject.instance())
+    assert there.transformBoundingBox(same.extent()).center().distance(hits.extent().center()) < 1
+
+
+def test_a_raster_without_a_crs_gives_hits_without_one(run: Run, scene_raster: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "plain.tif"
+    options = gdal.TranslateOptions(creationOptions=["PROFILE=BASELINE"], srcWin=[0, 0, 512, 512])
+    assert gdal.Translate(str(plain), str(scene_raster), options=options) is not None
+    for sidecar in tmp_path.glob("plain.*"):
+        if sidecar != plain:
+            sidecar.unlink()
+    found = run(INPUT=str(plain), HITS=str(tmp_path / "hits.gpkg"), EXTENT="0,512,-512,0")
+    hits = QgsVectorLayer(found["HITS"], "hits")
+    assert hits.featureCount() > 0
+    assert not hits.crs().authid().startswith("EPSG:")
+    assert QgsRasterLayer(str(plain)).extent().contains(hits.extent())
+
+
+def test_rasters_of_two_crss_are_searched_together(run: Run, scene_raster: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.tif"
+    assert gdal.Warp(str(other), str(scene_raster), dstSRS="EPSG:3035") is not None
+    found = run(MORE_INPUTS=[str(other)], TOP=40, REFINE=0, SUBREGIONS=None)
+    hits = found["HITS"]
+    assert hits.crs().authid() == "EPSG:4326"
+    # Both show the same ground, so a tile of one suppresses that of the other; both have hits all the same.
+    assert {Path(feature["raster"]).name for feature in hits.getFeatures()} == {scene_raster.name, "other.tif"}
+
+
+def test_a_layer_with_a_crs_of_the_users_keeps_its_name_in_the_hits(run: Run, scene_raster: Path) -> None:
+    layer = QgsRasterLayer(str(scene_raster), "mine")
+    layer.setCrs(QgsCoordinateReferenceSystem("EPSG:25832"))
+    QgsProject.instance().addMapLayer(layer)
+    hits = run(INPUT=layer, REFINE=0, SUBREGIONS=None)["HITS"]
+    assert hits.crs().authid() == "EPSG:25832"
+    assert {feature["raster"] for feature in hits.getFeatures()} == {str(scene_raster)}
+
+
+def test_wrong_parameters_fail_with_words_and_without_a_traceback(run: Run) -> None:
+    for values, words in (
+        ({"QUERY": " "}, "query is empty"),
+        ({"TILE_SIZE": "huge"}, "“huge”"),
+        ({"MODEL": "no-such-model"}, "no-such-model"),
+        ({"BANDS": "9"}, "9"),
+    ):
+        feedback = Feedback()
+        with pytest.raises(QgsProcessingException) as caught:
+            run(feedback, **values)
+        told = str(caught.value) + feedback.textLog()
+        assert words in told
+        assert "Traceback" not in told
+
+
+def test_an_output_that_cannot_be_written_is_told_before_the_search(run: Run) -> None:
+    feedback = Feedback()
+    with pytest.raises(QgsProcessingException):
+        run(feedback, HITS="/nowhere/at/all/hits.gpkg")
+    assert "/nowhere/at/all/hits.gpkg" in feedback.textLog()
+    assert not feedback.percents
+
+
+def test_a_cancelled_search_ends_soon_and_what_was_encoded_is_kept(run: Run, tmp_path: Path) -> None:
+    class Impatient(Feedback):
+        def setProgressText(self, text: str) -> None:
+            if text.startswith("Outlining"):
+                self.cancel()
+
+    feedback = Impatient()
+    found = run(feedback, TILE_SIZE="160px", REFINE=30, HITS="memory:")
+    assert found == {}
+    again = run(TILE_SIZE="160px", REFINE=0)
+    assert again["ENCODED"] == 0 and again["HIT_COUNT"] == 6
+
+
+def test_loaded_layers_are_styled_and_named_after_the_query(run: Run, scene_raster: Path) -> None:
+    algorithm = QgsApplication.processingRegistry().createAlgorithmById(ALGORITHM)
+    context, feedback = QgsProcessingContext(), Feedback()
+    context.setProject(QgsProject.instance())
+    values = {"INPUT": str(scene_raster), "QUERY": QUERY, "TOP": 6, "REFINE": 3}
+    values["HITS"] = output_definition("TEMPORARY_OUTPUT")
+    values["SUBREGIONS"] = output_definition("memory:")
+    _, succeeded = algorithm.run(values, context, feedback)
+    assert succeeded, feedback.textLog()
+    del algorithm  # layers are loaded when it is long gone
+    layers = load(context, feedback)
+    assert set(layers) == {f"Hits: {QUERY}", f"Subregions: {QUERY}"}
+    hits, subregions = layers[f"Hits: {QUERY}"], layers[f"Subregions: {QUERY}"]
+    assert isinstance(hits.renderer(), QgsGraduatedSymbolRenderer)
+    assert hits.renderer().classAttribute() == "score"
+    assert hits.labelsEnabled()
+    scores = [feature["score"] for feature in hits.getFeatures()]
+    ranges = hits.renderer().ranges()
+    assert ranges[0].lowerValue() <= min(scores) and max(scores) <= ranges[-1].upperValue()
+    assert isinstance(subregions.renderer(), QgsCategorizedSymbolRenderer)
+    assert {item.value() for item in subregions.renderer().categories()} == {"tennis courts", "parking lot"}
+
+
+def test_it_runs_within_a_model(run: Run, scene_raster: Path) -> None:
+    model = QgsProcessingModelAlgorithm("find", "tests")
+    model.addModelParameter(QgsProcessingParameterRasterLayer("image", "image"), QgsProcessingModelParameter("image"))
+    model.addModelParameter(QgsProcessingParameterString("words", "words"), QgsProcessingModelParameter("words"))
+    source = QgsProcessingModelChildParameterSource
+    search = QgsProcessingModelChildAlgorithm(ALGORITHM)
+    search.setChildId("search")
+    search.addParameterSources("INPUT", [source.fromModelParameter("image")])
+    search.addParameterSources("QUERY", [source.fromModelParameter("words")])
+    search.addParameterSources("TOP", [source.fromStaticValue(5)])
+    search.addParameterSources("REFINE", [source.fromStaticValue(0)])
+    assert model.addChildAlgorithm(search) == "search"
+    centres = QgsProcessingModelChildAlgorithm("native:centroids")
+    centres.setChildId("centres")
+    centres.addParameterSources("INPUT", [source.fromChildOutput("search", "HITS")])
+    output = QgsProcessingModelOutput("points", "points")
+    output.setChildOutputName("OUTPUT")
+    output.setChildId("centres")
+    centres.setModelOutputs({"points": output})
+    assert model.addChildAlgorithm(centres) == "centres"
+    assert model.validate() == (True, []) or model.validate()[0]
+
+    import processing
+
+    found = processing.run(
+        model, {"image": str(scene_raster), "words": QUERY, "points": "memory:"}, feedback=Feedback()
+    )
+    points = found["points"]
+    assert points.featureCount() == 5
+    assert points.geometryType() == Qgis.GeometryType.Point
+    assert points.fields().names() == FIELDS
+
+
+def test_several_rasters_in_a_folder_of_spaces(run: Run, scene_raster: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "my images é"
+    folder.mkdir()
+    copy = folder / "or tho.tif"
+    shutil.copyfile(scene_raster, copy)
+    hits = run(INPUT=str(copy), REFINE=0, HITS=str(folder / "hits 1.gpkg"))["HITS"]
+    assert QgsVectorLayer(hits).featureCount() == 6
+
+
+def output_definition(destination: str) -> Any:
+    """An output as a dialog has it: loaded into the project after the algorithm."""
+    from qgis.core import QgsProcessingOutputLayerDefinition
+
+    return QgsProcessingOutputLayerDefinition(destination, QgsProject.instance())
+
+
+def load(context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, QgsVectorLayer]:
+    """What QGIS does after an algorithm: loads layers, names and styles them."""
+    from processing.gui.Postprocessing import handleAlgorithmResults
+    from qgis.core import QgsProcessingAlgorithm  # noqa: F401 - the module needs it loaded
+
+    algorithm = QgsApplication.processingRegistry().createAlgorithmById(ALGORITHM)
+    assert handleAlgorithmResults(algorithm, context, feedback)
+    QCoreApplication.processEvents()
+    return {layer.name(): layer for layer in QgsProject.instance().mapLayers().values()}
