@@ -162,6 +162,7 @@ class Dispatcher:
 
     def _accept(self, request: Request) -> None:
         if request.id in self._open():
+            # Without the id: with it this would be taken for the answer to the other request.
             raise InvalidRequestError(
                 f"The id {request.id!r} is that of a request not answered yet.", "Give each request its own id."
             )
