@@ -47,27 +47,21 @@ class HitActions(QObject):
     def __getitem__(self, command: str) -> QAction:
         return self._actions[command]
 
-    def tool_bar(self, history: QMenu, parent: QWidget) -> QToolBar:
+    def tool_bar(self, parent: QWidget) -> QToolBar:
         """All that is used often; what a narrow dock has no room for is behind its last button."""
         bar = QToolBar(parent)
-        size = parent.fontMetrics().height() + 4
-        bar.setIconSize(QSize(size, size))
-        for command in ("accept", "reject", "note"):
+        side = parent.fontMetrics().height() + 2
+        bar.setIconSize(QSize(side, side))
+        for command in ("accept", "reject", "note", "undo", "redo", "export"):
             bar.addAction(self._actions[command])
-        bar.addSeparator()
-        for command in ("undo", "redo"):
-            bar.addAction(self._actions[command])
-        bar.addSeparator()
-        bar.addAction(self._actions["export"])
-        clock = QToolButton(bar)
-        clock.setIcon(_theme("mIconTemporal", "mActionHistory"))
-        clock.setText(history.title())
-        clock.setToolTip(tr("Earlier searches of this project: open them or search again"))
-        clock.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        clock.setMenu(history)
-        bar.addWidget(clock)
-        bar.addAction(self._actions["help"])
         return bar
+
+    def button(self, command: str, parent: QWidget) -> QToolButton:
+        """A button of one action."""
+        button = QToolButton(parent)
+        button.setAutoRaise(True)
+        button.setDefaultAction(self._actions[command])
+        return button
 
     def menu(self, parent: QWidget) -> QMenu:
         """The context menu."""

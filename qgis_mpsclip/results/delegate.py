@@ -17,6 +17,7 @@ MARGIN = 6
 BADGE = QColor(0, 0, 0, 185)
 VERDICT_COLOURS = {ACCEPTED: QColor(47, 158, 87), REJECTED: QColor(224, 82, 63)}
 VERDICT_ICONS = {ACCEPTED: "accept", REJECTED: "reject"}
+WIDEST_PICTURE = 0.3  # of the row: a narrow dock needs the room for words
 FAINT = 0.65  # opacity of what is less important
 REJECTED_OPACITY = 0.45
 
@@ -43,15 +44,18 @@ class HitDelegate(QStyledItemDelegate):
         if verdict:
             bar = QRect(option.rect.left(), option.rect.top() + 1, MARGIN - 2, option.rect.height() - 2)
             painter.fillRect(bar, VERDICT_COLOURS[verdict])
-        side = picture_side(option.fontMetrics)
-        picture = QRect(option.rect.left() + MARGIN, option.rect.top() + MARGIN, side, side)
+        tall = picture_side(option.fontMetrics)
+        side = min(tall, round(option.rect.width() * WIDEST_PICTURE))
+        picture = QRect(option.rect.left() + MARGIN, option.rect.top() + MARGIN + (tall - side) // 2, side, side)
         painter.setOpacity(REJECTED_OPACITY if verdict == REJECTED else 1.0)
         self._draw_picture(painter, picture, option, index.data(Role.THUMBNAIL))
         painter.setOpacity(1.0)
         self._draw_rank(painter, picture, option, hit.rank)
+        if verdict:
+            self._draw_verdict(painter, picture, option, verdict)
         left = picture.right() + 1 + MARGIN + 2
-        text = QRect(left, picture.top(), option.rect.right() - MARGIN - left, side)
-        self._draw_text(painter, text, option, hit, verdict, index.data(Role.NOTE))
+        text = QRect(left, option.rect.top() + MARGIN, option.rect.right() - MARGIN - left, tall)
+        self._draw_text(painter, text, option, hit, index.data(Role.NOTE))
         if option.state & QStyle.StateFlag.State_HasFocus:
             self._draw_focus(painter, option)
         painter.restore()
@@ -85,23 +89,28 @@ class HitDelegate(QStyledItemDelegate):
         painter.setPen(Qt.GlobalColor.white)
         painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, text)
 
-    def _draw_text(
-        self, painter: QPainter, place: QRect, option: QStyleOptionViewItem, hit: Hit, verdict: str, note: str
-    ) -> None:
+    def _draw_verdict(self, painter: QPainter, picture: QRect, option: QStyleOptionViewItem, verdict: str) -> None:
+        side = option.fontMetrics.height() + 2
+        mark = QRect(picture.right() - side + 3, picture.bottom() - side + 3, side, side)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(option.palette.color(QPalette.ColorRole.Base))
+        painter.drawEllipse(mark)
+        self._icons[verdict].paint(painter, mark.adjusted(3, 3, -3, -3))
+        painter.restore()
+
+    def _draw_text(self, painter: QPainter, place: QRect, option: QStyleOptionViewItem, hit: Hit, note: str) -> None:
         bold = QFont(option.font)
         bold.setBold(True)
         line = option.fontMetrics.height() + 2
         extras = [bool(note), self.several_rasters]
         top = place.top() + max(0, (place.height() - line * (2 + sum(extras))) // 2)
         row = QRect(place.left(), top, place.width(), line)
-        if verdict:
-            mark = QRect(row.right() - line + 3, row.top(), line - 2, line - 2)
-            self._icons[verdict].paint(painter, mark)
-        width = row.width() - (line + 2 if verdict else 0)
         painter.setPen(_text_colour(option))
         painter.setFont(bold)
         painter.drawText(
-            row.left(), row.top(), width, line, _LEFT, _fitting(score_texts(hit), QFontMetrics(bold), width)
+            row.left(), row.top(), width, line, _LEFT, _fitting(score_texts(hit), QFontMetrics(bold), row.width())
         )
         painter.setFont(option.font)
         row.translate(0, line)
@@ -125,22 +134,24 @@ class HitDelegate(QStyledItemDelegate):
             painter.setOpacity(1.0)
             return
         square = metrics.ascent() - 2
-        x = row.left()
+        x, left = row.left(), len(hit.keywords)
         for word, count in hit.keywords.items():
-            text = word if count == 1 else f"{word} ×{count}"
-            room = row.right() - x - square - 4
-            if room < square:  # no letter would fit
-                return
+            left -= 1
             box = QRect(x, row.center().y() - square // 2, square, square)
+            if box.right() > row.right():
+                return
             painter.fillRect(box, self.colours.get(word, QColor(128, 128, 128)))
             painter.setPen(_text_colour(option))
             painter.setOpacity(FAINT)
             painter.drawRect(box)
             painter.setOpacity(1.0)
             x = box.right() + 5
-            shown = _elided(metrics, text, room)
-            painter.drawText(QRect(x, row.top(), room, row.height()), _LEFT, shown)
-            x += metrics.horizontalAdvance(shown) + 8
+            # Where not all words fit, the squares of the others still say that they were found.
+            room = row.right() - x - left * (square + 6)
+            shown = _elided(metrics, word if count == 1 else f"{word} ×{count}", room)
+            if len(shown) > 1:
+                painter.drawText(QRect(x, row.top(), room, row.height()), _LEFT, shown)
+                x += metrics.horizontalAdvance(shown) + 8
 
     def _draw_focus(self, painter: QPainter, option: QStyleOptionViewItem) -> None:
         painter.setPen(_text_colour(option))

@@ -48,7 +48,7 @@ class EarlierSearch:
         return cls(search.query, search.name, path, now, hits, _without_secrets(search.params), dict(search.layers))
 
     def request(self) -> SearchRequest:
-        return SearchRequest(self.query, self.params, self.layers, self.title)
+        return SearchRequest(self.query, {**self.params, "out": str(self.path)}, self.layers, self.title)
 
     def when_text(self) -> str:
         """Date and time as the user writes them; empty where unknown."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from qgis.core import QgsApplication
 from qgis.PyQt.QtCore import pyqtSignal
-from qgis.PyQt.QtWidgets import QMenu, QWidget
+from qgis.PyQt.QtWidgets import QMenu, QToolButton, QWidget
 
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.results.history import EarlierSearch, SearchHistory
@@ -25,6 +26,17 @@ class HistoryMenu(QMenu):
         super().__init__(tr("Earlier searches"), parent)
         self._history = history
         self.aboutToShow.connect(self.fill)
+
+    def button(self, parent: QWidget) -> QToolButton:
+        """The button that opens it."""
+        button = QToolButton(parent)
+        button.setAutoRaise(True)
+        button.setIcon(QgsApplication.getThemeIcon("/mIconHistory.svg"))
+        button.setText(self.title())
+        button.setToolTip(tr("Earlier searches of this project: open them or search again"))
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        button.setMenu(self)
+        return button
 
     def fill(self) -> None:
         """The searches there are now."""

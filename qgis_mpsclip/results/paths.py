@@ -35,7 +35,7 @@ def results_path(settings: Settings, project: QgsProject, query: str) -> Path:
     """
     folder = _usable_folder(settings, project)
     # Local time, as it is what the user's clock shows and the file manager sorts by.
-    stem = f"{_words(query)}_{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+    stem = f"{file_words(query)}_{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     for name in _names(stem):
         path = folder / name
         if path not in _promised and not path.exists():
@@ -52,7 +52,7 @@ def _names(stem: str) -> Iterator[str]:
         number += 1
 
 
-def _words(query: str) -> str:
+def file_words(query: str) -> str:
     """The query as a file name that every file system takes; letters of all alphabets stay."""
     words = re.sub(r"[^\w]+", "-", query.strip().lower()).strip("-_")
     return words[:LONGEST_NAME].rstrip("-_") or "search"

@@ -14,14 +14,16 @@ from qgis.core import (
     QgsCoordinateTransformContext,
     QgsCsException,
     QgsGeometry,
+    QgsMapLayer,
     QgsProject,
     QgsRasterLayer,
-    QgsRasterPipe,
+    QgsReadWriteContext,
     QgsRectangle,
     QgsTask,
 )
-from qgis.PyQt.QtCore import QObject, Qt, QThread, QTimer, pyqtSignal, pyqtSlot
+from qgis.PyQt.QtCore import QObject, Qt, QTimer, pyqtSignal, pyqtSlot
 from qgis.PyQt.QtGui import QImage
+from qgis.PyQt.QtXml import QDomDocument
 
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.results.hits import Hit, HitKey
@@ -38,36 +40,43 @@ class _Job:
 
 
 class _Source:
-    """A raster to render from: a copy of a layer's pipe, or a file that is opened in the task's own thread."""
+    """A raster to render from, as a layer shows it (None: as a new layer of the file would).
 
-    def __init__(self, raster: str, layer: QgsRasterLayer | None) -> None:
-        self._path = raster
-        self._opened: QgsRasterLayer | None = None
-        self._pipe: QgsRasterPipe | None = None
+    A layer lives in the thread it was made in, so the one to render from is made in the task's.
+    """
+
+    def __init__(self, raster: str, shown: QgsRasterLayer | None) -> None:
+        self._uri, self._provider = (shown.source(), shown.providerType()) if shown is not None else (raster, "gdal")
+        self._style: QDomDocument | None = None
+        self._layer: QgsRasterLayer | None = None
         self.crs = QgsCoordinateReferenceSystem()
-        if layer is not None:
-            self.crs = layer.crs()
-            self._pipe = QgsRasterPipe(layer.pipe())
-            self._pipe.moveToThread(None)
+        if shown is not None:
+            self.crs = shown.crs()
+            self._style = QDomDocument()
+            shown.exportNamedStyle(self._style, QgsReadWriteContext(), QgsMapLayer.StyleCategory.Symbology)
 
     def open(self) -> bool:
         """In the thread that renders."""
-        if self._pipe is not None:
-            self._pipe.moveToThread(QThread.currentThread())
-            return True
         options = QgsRasterLayer.LayerOptions()
         options.skipCrsValidation = True
-        self._opened = QgsRasterLayer(self._path, "", "gdal", options)
-        self.crs = self._opened.crs()
-        return self._opened.isValid()
+        options.loadDefaultStyle = self._style is None
+        self._layer = QgsRasterLayer(self._uri, "", self._provider, options)
+        if self._style is None:
+            self.crs = self._layer.crs()
+        elif self._layer.isValid():
+            self._layer.importNamedStyle(self._style, QgsMapLayer.StyleCategory.Symbology)
+        return self._layer.isValid()
+
+    def close(self) -> None:
+        """In the thread that rendered."""
+        self._layer = None
 
     def picture(self, extent: QgsRectangle) -> QImage:
         """The part of the raster in ``extent`` (its CRS), the longer side :data:`SIDE` pixels; transparent outside."""
         longer = max(extent.width(), extent.height())
         width = max(1, round(SIDE * extent.width() / longer))
         height = max(1, round(SIDE * extent.height() / longer))
-        pipe = self._pipe if self._pipe is not None else self._opened.pipe()
-        return pipe.last().block(1, extent, width, height).image().copy()
+        return self._layer.pipe().last().block(1, extent, width, height).image().copy()
 
 
 class _Task(QgsTask):
@@ -93,11 +102,14 @@ class _Task(QgsTask):
 
     def run(self) -> bool:
         opened = self._source.open()
-        transform = QgsCoordinateTransform(self._crs, self._source.crs, self._context)
-        for job in self._jobs:
-            if self.isCanceled():
-                return False
-            self.rendered.emit(job.key, self._picture(job, transform) if opened else QImage())
+        try:
+            transform = QgsCoordinateTransform(self._crs, self._source.crs, self._context)
+            for job in self._jobs:
+                if self.isCanceled():
+                    return False
+                self.rendered.emit(job.key, self._picture(job, transform) if opened else QImage())
+        finally:
+            self._source.close()
         return True
 
     def _picture(self, job: _Job, transform: QgsCoordinateTransform) -> QImage:

@@ -11,7 +11,7 @@ from qgis.core import Qgis, QgsCoordinateReferenceSystem, QgsProject
 from qgis.gui import QgisInterface
 from qgis.PyQt.QtCore import QItemSelectionModel, QPoint, QTimer, QUrl, pyqtSignal
 from qgis.PyQt.QtGui import QGuiApplication
-from qgis.PyQt.QtWidgets import QLabel, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
+from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from qgis_mpsclip.errors import MpsClipError
 from qgis_mpsclip.i18n import tr
@@ -29,6 +29,7 @@ from qgis_mpsclip.results.list_view import HitsView
 from qgis_mpsclip.results.model import HitsModel, HitsProxy, Role
 from qgis_mpsclip.results.navigate import GEOGRAPHIC, coordinates, show_on_canvas, zoom_to
 from qgis_mpsclip.results.note_editor import NoteEditor
+from qgis_mpsclip.results.paths import file_words
 from qgis_mpsclip.results.request import SearchRequest
 from qgis_mpsclip.results.review import ACCEPTED, REJECTED, UNREVIEWED, Review, read_reviews
 from qgis_mpsclip.results.thumbnails import ThumbnailLoader
@@ -200,7 +201,11 @@ class ResultsPanel(QWidget):
         self.summary.setWordWrap(True)
         self.summary.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.history_menu = HistoryMenu(self.history, self)
-        self.bar = self.actions_.tool_bar(self.history_menu, self)
+        self.bar = self.actions_.tool_bar(self)
+        top = QHBoxLayout()
+        top.addWidget(self.title, 1)
+        top.addWidget(self.history_menu.button(self))
+        top.addWidget(self.actions_.button("help", self))
         self.filters = FilterBar()
         self.list = HitsView()
         self.list.setModel(self.proxy)
@@ -212,7 +217,8 @@ class ResultsPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        for widget in (self.title, self.summary, self.bar, self.filters):
+        layout.addLayout(top)
+        for widget in (self.summary, self.bar, self.filters):
             layout.addWidget(widget)
         layout.addWidget(self.pages, 1)
         layout.addWidget(self.note)
@@ -238,8 +244,8 @@ class ResultsPanel(QWidget):
         self.list.commanded.connect(self.command)
         self.list.revisited.connect(self._visit)
         self.list.menuRequested.connect(self._open_menu)
-        self.list.selectionModel().currentChanged.connect(lambda *_: self._visit())
-        self.list.selectionModel().selectionChanged.connect(lambda *_: self._enable())
+        self.list.selectionModel().currentChanged.connect(self._visit)
+        self.list.selectionModel().selectionChanged.connect(self._enable)
         self.filters.filterChanged.connect(self._filter)
         self.filters.orderChanged.connect(self.proxy.set_order)
         self.empty.showAllRequested.connect(self.filters.reset)
@@ -248,14 +254,14 @@ class ResultsPanel(QWidget):
         self.thumbnails.ready.connect(self.model.thumbnail_ready)
         self.thumbnails.outdated.connect(self.model.forget_thumbnails)
         self.model.reviewed.connect(self._tell)
-        self.undo_stack.indexChanged.connect(lambda _: self._enable())
+        self.undo_stack.indexChanged.connect(self._enable)
         self.history.changed.connect(self._history_changed)
         self.history_menu.openRequested.connect(self.open_file)
         self.history_menu.rerunRequested.connect(self._rerun)
         self._project.cleared.connect(self._project_cleared)
         self._map_timer.timeout.connect(self._filter_map)
         for signal in (self.proxy.rowsInserted, self.proxy.rowsRemoved):
-            signal.connect(lambda *_: self._rows_changed())
+            signal.connect(self._rows_changed)
 
     # Hits
 
@@ -269,7 +275,6 @@ class ResultsPanel(QWidget):
         self.undo_stack.clear()
         self.thumbnails.stop()
         self.filters.reset()
-        self.title.setText(search.name)
         self._set_hits([], {})
 
     def _set_hits(self, hits: Iterable[Hit], reviews: Mapping[HitKey, Review] | None = None) -> None:
@@ -307,7 +312,7 @@ class ResultsPanel(QWidget):
         self.proxy.set_filter(chosen)
         self._rows_changed()
 
-    def _rows_changed(self) -> None:
+    def _rows_changed(self, *_: object) -> None:
         self._map_timer.start()
         self._tell()
 
@@ -323,19 +328,21 @@ class ResultsPanel(QWidget):
             self.empty.all_hidden(total)
         self.pages.setCurrentWidget(self.list if shown else self.empty)
         self.filters.setVisible(total > 0)
-        self.title.setVisible(bool(self.title.text()))
+        self.title.setText(self._search.name if self._search is not None else tr("Results"))
+        self.bar.setVisible(total > 0)
         verdicts = [review.verdict for review in self.model.reviews().values()]
-        parts = [tr("{shown} of {total} hits").format(shown=shown, total=total)] if total else []
+        words = tr("{total} hits") if shown == total else tr("{shown} of {total} hits")
+        parts = [words.format(shown=shown, total=total)] if total else []
         for verdict, words in ((ACCEPTED, tr("{count} accepted")), (REJECTED, tr("{count} rejected"))):
             if verdict in verdicts:
                 parts.append(words.format(count=verdicts.count(verdict)))
         if self._running and total:
             parts.append(tr("being refined"))
-        self.summary.setText(" · ".join(parts))
+        self.summary.setText(" · ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts))
         self.summary.setVisible(bool(parts))
         self._enable()
 
-    def _enable(self) -> None:
+    def _enable(self, *_: object) -> None:
         selected = bool(self.list.selectedIndexes())
         self.actions_.enable(selected, self.current() is not None, self.model.rowCount() > 0)
         self.actions_["undo"].setEnabled(self.undo_stack.canUndo())
@@ -343,7 +350,7 @@ class ResultsPanel(QWidget):
 
     # The map
 
-    def _visit(self) -> None:
+    def _visit(self, *_: object) -> None:
         hit = self.current()
         self._enable()
         if hit is not None and self._moves_map:
@@ -413,8 +420,9 @@ class ResultsPanel(QWidget):
             SELECTED: self._ranks(self.selected()),
             ACCEPTED_ONLY: self._ranks(self._accepted()),
         }
-        folder = Path(self._project.absolutePath() or Path.home())
-        dialog = ExportDialog(choices, chosen, folder, tr("hits"), self._crs, self)
+        beside = self._search.out.parent if self._search.out else Path.home()
+        folder = Path(self._project.absolutePath() or beside)
+        dialog = ExportDialog(choices, chosen, folder, file_words(self._search.query), self._crs, self)
         dialog.accepted.connect(lambda: self.export(dialog.export()))
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
@@ -468,4 +476,7 @@ class ResultsPanel(QWidget):
 
 def _crs(text: str | None) -> QgsCoordinateReferenceSystem:
     """Of an authority's code or WKT; invalid where the rasters have none."""
-    return QgsCoordinateReferenceSystem.fromUserInput(text) if text else QgsCoordinateReferenceSystem()
+    crs = QgsCoordinateReferenceSystem()
+    if text:
+        crs.createFromUserInput(text)
+    return crs

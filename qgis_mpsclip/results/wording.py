@@ -30,6 +30,7 @@ def score_texts(hit: Hit) -> tuple[str, ...]:
     return (
         tr("better than {percent} % of tiles").format(percent=value),
         tr("better than {percent} %").format(percent=value),
+        tr("beats {percent} %").format(percent=value),
         tr("{percent} %").format(percent=value),
     )
 
