@@ -109,9 +109,7 @@ class HitDelegate(QStyledItemDelegate):
         row = QRect(place.left(), top, place.width(), line)
         painter.setPen(_text_colour(option))
         painter.setFont(bold)
-        painter.drawText(
-            row.left(), row.top(), width, line, _LEFT, _fitting(score_texts(hit), QFontMetrics(bold), row.width())
-        )
+        painter.drawText(row, _LEFT, _fitting(score_texts(hit), QFontMetrics(bold), row.width()))
         painter.setFont(option.font)
         row.translate(0, line)
         self._draw_keywords(painter, row, option, hit)
