@@ -1,20 +1,27 @@
-"""The version of the plugin, as ``metadata.txt`` states it."""
+"""What ``metadata.txt`` says of the plugin."""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
 
-_PACKAGE = Path(__file__).resolve().parent
+_FILE = Path(__file__).resolve().parent / "metadata.txt"
+
+
+def plugin_version() -> str:
+    """The plugin's version; ``unknown`` where metadata.txt is missing."""
+    return _metadata("version") or "unknown"
+
+
+def homepage() -> str:
+    """The project's page, without a slash at its end."""
+    return _metadata("homepage").rstrip("/")
 
 
 @cache
-def plugin_version() -> str:
-    """From ``metadata.txt`` in the plugin's folder, or beside it in a checkout; ``unknown`` where there is none."""
-    for folder in (_PACKAGE, _PACKAGE.parent):
-        try:
-            lines = (folder / "metadata.txt").read_text(encoding="utf-8").splitlines()
-        except OSError:
-            continue
-        return next((line.partition("=")[2].strip() for line in lines if line.startswith("version=")), "unknown")
-    return "unknown"
+def _metadata(key: str) -> str:
+    try:
+        lines = _FILE.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    return next((line.partition("=")[2].strip() for line in lines if line.startswith(f"{key}=")), "")

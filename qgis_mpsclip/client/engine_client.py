@@ -65,6 +65,7 @@ class EngineClient(QObject):
         self._sent: dict[int, PendingRequest] = {}
         self._cancelling: set[int] = set()
         self._state = "stopped"
+        self._outdated = False
         self._idle = QTimer(self)
         self._idle.setSingleShot(True)
         self._idle.timeout.connect(self._leave)
@@ -90,6 +91,11 @@ class EngineClient(QObject):
         QTimer.singleShot(0, self._advance)
         return request
 
+    def renew(self) -> None:
+        """Settings of the engine have changed: let the running one finish what it has, and use a new one then."""
+        self._outdated = self._process is not None
+        QTimer.singleShot(0, self._advance)
+
     def shutdown(self) -> None:
         """Cancel what is pending and end the engine; returns when the process is gone."""
         dropped = [*self._sent.values(), *self._take_waiting()]
@@ -109,9 +115,11 @@ class EngineClient(QObject):
 
     def _advance(self) -> None:
         """Send what can be sent, starting the engine for it; begin to wait for idleness where nothing is left."""
+        if self._outdated and not self._sent:
+            self._leave()
         if self._waiting and self._process is None:
             self._start()
-        if self._process is not None and self._process.is_open:
+        if self._process is not None and self._process.is_open and not self._outdated:
             for request in self._sendable():
                 self._send(request)
             self._watch_idleness()
@@ -123,6 +131,7 @@ class EngineClient(QObject):
         except EngineError as error:
             self._fail(self._take_waiting(), error)
             return
+        self._outdated = False
         self._process = process = EngineProcess(interpreter, self._settings, self)
         process.opened.connect(self._advance)
         process.received.connect(self._on_message)
@@ -172,6 +181,7 @@ class EngineClient(QObject):
     def _leave(self) -> None:
         """End the idle engine without waiting for it."""
         process, self._process = self._process, None
+        self._outdated = False
         if process is None:
             return
         self._leaving.append(process)

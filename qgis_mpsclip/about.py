@@ -1,0 +1,92 @@
+"""What this is, which versions run, and a report to copy into an issue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qgis.core import QgsApplication
+from qgis.PyQt.QtCore import Qt
+from qgis.PyQt.QtGui import QFontDatabase, QShowEvent
+from qgis.PyQt.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+
+from qgis_mpsclip.client import EngineClient, PendingRequest
+from qgis_mpsclip.diagnostics import report
+from qgis_mpsclip.documentation import open_guide
+from qgis_mpsclip.errors import EngineError
+from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.settings import Settings
+from qgis_mpsclip.version import homepage, plugin_version
+
+
+class AboutDialog(QDialog):
+    """Asks the engine for its state whenever it is shown."""
+
+    def __init__(self, settings: Settings, client: EngineClient, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._settings = settings
+        self._client = client
+        self._pending: PendingRequest | None = None
+        self.setObjectName("mpsclip_about")
+        self.setWindowTitle(tr("About MPS-CLIP Search"))
+
+        self.headline = QLabel()
+        self.headline.setTextFormat(Qt.TextFormat.RichText)
+        self.headline.setWordWrap(True)
+        self.headline.setOpenExternalLinks(True)
+        self.state = QLabel()
+        self.state.setWordWrap(True)
+        self.text = QPlainTextEdit()
+        self.text.setReadOnly(True)
+        self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self.text.setAccessibleName(tr("Diagnostics"))
+        self.copy = QPushButton(tr("&Copy Report"))
+        self.copy.clicked.connect(self._copy)
+
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close | QDialogButtonBox.StandardButton.Help)
+        buttons.addButton(self.copy, QDialogButtonBox.ButtonRole.ActionRole)
+        buttons.rejected.connect(self.reject)
+        buttons.helpRequested.connect(lambda: open_guide("troubleshooting"))
+        column = QVBoxLayout(self)
+        for widget in (self.headline, self.state, self.text, buttons):
+            column.addWidget(widget)
+        letter = self.fontMetrics().averageCharWidth()
+        self.resize(80 * letter, 70 * letter)
+        self._describe()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Ask anew."""
+        super().showEvent(event)
+        if self._pending is None:
+            self._ask()
+
+    def _describe(self) -> None:
+        link = f'<a href="{homepage()}">{homepage()}</a>'
+        about = tr("Search your own imagery in plain words. Everything runs on your machine.")
+        licence = tr("Free software under the GNU General Public License, version 2 or later.")
+        self.headline.setText(f"<h3>MPS-CLIP Search {plugin_version()}</h3><p>{about}<br>{licence}<br>{link}</p>")
+
+    def _ask(self) -> None:
+        self.state.setText(tr("Asking the search engine…"))
+        self.text.setPlainText(report(self._settings, None))
+        self._pending = self._client.request("status", {})
+        self._pending.finished.connect(self._show_status)
+        self._pending.failed.connect(self._show_error)
+        self._pending.cancelled.connect(lambda: self._show_problem(tr("The search engine was ended.")))
+
+    def _show_status(self, status: dict[str, Any]) -> None:
+        self._pending = None
+        self.state.setText(tr("The search engine works."))
+        self.text.setPlainText(report(self._settings, status))
+
+    def _show_error(self, error: EngineError) -> None:
+        self._show_problem(f"{error.problem} {error.remedy}".strip())
+
+    def _show_problem(self, problem: str) -> None:
+        self._pending = None
+        self.state.setText(problem)
+        self.text.setPlainText(report(self._settings, None, problem))
+
+    def _copy(self) -> None:
+        QgsApplication.clipboard().setText(self.text.toPlainText())
+        self.state.setText(tr("The report is on the clipboard. Read it before you paste it anywhere."))

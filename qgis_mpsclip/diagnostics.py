@@ -1,0 +1,134 @@
+"""A report on plugin, QGIS and engine, to be pasted into an issue: no names of people, no secrets of paths."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from osgeo import gdal
+from qgis.core import Qgis
+from qgis.PyQt.QtCore import PYQT_VERSION_STR, QT_VERSION_STR
+
+from qgis_mpsclip.client.interpreter import find_interpreter
+from qgis_mpsclip.client.log_files import last_lines, log_folder
+from qgis_mpsclip.errors import EngineMissing
+from qgis_mpsclip.settings import Settings
+from qgis_mpsclip.version import plugin_version
+
+_LOG_LINES = 30
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+_QUERY_STRING = re.compile(r"(https?://[^\s?'\"]+)\?[^\s'\"]*")
+_TOKEN = re.compile(r"(?i)\b(bearer|token|api[-_]?key|password|secret)(\s*[:=]\s*|\s+)\S+")
+# The folders of a path say whose work it is; the name of the file is enough to understand a message.
+_FOLDERS = re.compile(r"(?<![\w./:~<])(?:[A-Za-z]:)?[/\\](?:[^\s/\\:'\"<>]+[/\\])+")
+
+
+def redact(text: str, folders: bool = False) -> str:
+    """``text`` without the user's name, home folder, credentials, and queries of addresses.
+
+    Args:
+        folders: leave out the folders of all absolute paths too.
+    """
+    text = _CREDENTIALS.sub("…@", text)
+    text = _QUERY_STRING.sub(r"\1?…", text)
+    text = _TOKEN.sub(r"\1 …", text)
+    home = str(Path.home())
+    if len(home) > 1:
+        text = text.replace(home, "~")
+    if folders:
+        text = _FOLDERS.sub("…/", text)
+    name = _user_name()
+    if len(name) > 2:
+        text = re.sub(rf"(?i)(?<![a-z0-9]){re.escape(name)}(?![a-z0-9])", "<user>", text)
+    return text
+
+
+def report(settings: Settings, status: Mapping[str, Any] | None, problem: str = "") -> str:
+    """The report as Markdown.
+
+    Args:
+        status: the engine's answer to ``status``; None where there is none.
+        problem: why there is none; empty where it is still awaited.
+    """
+    sections = [
+        ("Plugin", _plugin(settings)),
+        ("Engine", _engine(status, problem)),
+        ("Packages", [(name, version) for name, version in sorted((status or {}).get("packages", {}).items())]),
+        ("Settings", _settings(settings)),
+    ]
+    lines = []
+    for title, rows in sections:
+        if rows:
+            lines += [f"### {title}", *(f"- {name}: {value}" for name, value in rows), ""]
+    text = redact("\n".join(lines))
+    log = redact(_log(), folders=True)
+    return f"{text}\n### Log\n```\n{log}\n```\n" if log else text
+
+
+def _plugin(settings: Settings) -> list[tuple[str, str]]:
+    try:
+        found = find_interpreter(settings)
+        interpreter = f"{found.python} ({found.origin})"
+    except EngineMissing as error:
+        interpreter = str(error)
+    return [
+        ("MPS-CLIP Search", plugin_version()),
+        ("QGIS", f"{Qgis.version()} ({Qgis.devVersion()})"),
+        ("Qt, PyQt", f"{QT_VERSION_STR}, {PYQT_VERSION_STR}"),
+        ("Python of QGIS", platform.python_version()),
+        ("GDAL of QGIS", str(gdal.VersionInfo("RELEASE_NAME"))),
+        ("System", f"{platform.system()} {platform.release()} {platform.machine()}"),
+        ("Python of the engine", interpreter),
+    ]
+
+
+def _engine(status: Mapping[str, Any] | None, problem: str) -> list[tuple[str, str]]:
+    if status is None:
+        return [("State", problem.splitlines()[0] if problem else "no answer yet")]
+    devices = ", ".join(f"{device.get('id')} ({device.get('name')})" for device in status.get("devices", []))
+    segmenters = ", ".join(
+        f"{segmenter.get('id')} {'ready' if segmenter.get('ready') else 'not ready'}"
+        for segmenter in status.get("segmenters", [])
+    )
+    rows = [
+        ("Version", status.get("engine")),
+        ("Python", status.get("python")),
+        ("Devices", devices),
+        ("Default device", status.get("device")),
+        ("Default model", status.get("default_model")),
+        ("Loaded models", ", ".join(status.get("loaded", [])) or "none"),
+        ("Segmenters", segmenters),
+        ("Indexes", f"{_megabytes(status.get('cache_bytes'))}, {_megabytes(status.get('free_bytes'))} free"),
+    ]
+    return [(name, str(value)) for name, value in rows]
+
+
+def _settings(settings: Settings) -> list[tuple[str, str]]:
+    """Which settings are not at their defaults; of those that name places or services only that they are set."""
+    plain = ("default_model", "device", "idle_minutes", "log_level", "render_limit_pixels")
+    private = ("engine_python", "cache_folder", "results_folder", "llm_url", "llm_model", "llm_authcfg")
+    rows = [(name, str(getattr(settings, name) or "default")) for name in plain]
+    return rows + [(name, "set" if getattr(settings, name) else "not set") for name in private]
+
+
+def _log() -> str:
+    try:
+        files = sorted(log_folder().glob("engine-*.log"), key=lambda file: file.stat().st_mtime)
+    except OSError:
+        return ""
+    return last_lines(files[-1], _LOG_LINES) if files else ""
+
+
+def _megabytes(count: object) -> str:
+    return f"{float(count) / 1e6:,.0f} MB" if isinstance(count, (int, float)) else "?"
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # no such user in this container, or none of the variables on Windows
+        return ""
