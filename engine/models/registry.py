@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 DEVICES = ("auto", "cpu", "cuda", "mps")
 LOCAL_PREFIX = "open_clip:"
 MPS_CLIP_PREFIX = "mps_clip:"
+_GPU = re.compile(r"cuda:[0-9]+")
 
 
 def load_model(
@@ -29,7 +31,7 @@ def load_model(
     Args:
         model: an id of the catalogue, or for weights of one's own ``open_clip:ARCHITECTURE:FILE`` or
             ``mps_clip:FILE[@BACKBONE]`` (:func:`engine.models.mps_clip.retrieval.load_mps_clip`).
-        device: one of :data:`DEVICES`.
+        device: as :func:`resolve_device` takes it.
         progress: receives the progress of a download.
 
     Raises:
@@ -54,20 +56,24 @@ def load_model(
 
 
 def resolve_device(device: str = "auto") -> torch.device:
-    """The PyTorch device for one of :data:`DEVICES`; ``auto`` takes CUDA, then Apple's GPU, then the CPU.
+    """The PyTorch device for one of :data:`DEVICES`, or one of several GPUs as ``"cuda:1"``; ``auto`` takes CUDA, then
+    Apple's GPU, then the CPU.
 
     Raises:
         UsageError: an unknown name, or a device that this machine or this build of PyTorch lacks.
     """
     import torch
 
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    gpus = [f"cuda:{number}" for number in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    available = {"cuda": bool(gpus), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
         return torch.device(next(name for name, usable in available.items() if usable))
-    if device not in available:
+    if device in gpus:
+        return torch.device(device)
+    if device not in available and not _GPU.fullmatch(device):
         raise UsageError(f"There is no device {device!r}.", f"Choose one of: {', '.join(DEVICES)}.", device=device)
-    if not available[device]:
-        usable = [name for name, is_usable in available.items() if is_usable]
+    if not available.get(device):
+        usable = [*gpus, *(name for name, is_usable in available.items() if is_usable)]
         raise UsageError(
             f"Device {device} is not available (PyTorch {torch.__version__}).",
             f"Available here: {', '.join(usable)}; or leave the choice to auto.",

@@ -53,7 +53,7 @@ class ModelCache:
         """
         name = name or DEFAULT_MODEL
         place = device or "auto"
-        key = (name, resolve_device(place), _stamp(name))
+        key = (name, _numbered(resolve_device(place)), _stamp(name))
         if key not in self._entries:
             progress(Progress("load", 0, 1, name))
             self._entries[key] = _Loaded(load_model(name, place, progress))
@@ -80,6 +80,11 @@ class ModelCache:
             entry.segmenter = None  # its memory is free before the next is loaded
             entry.segmenter = ((name, weights), make_segmenter(name, model, weights))
         return entry.segmenter[1]
+
+
+def _numbered(device: torch.device) -> torch.device:
+    """``cuda`` is ``cuda:0``: one model is not loaded twice for two names of a device."""
+    return torch.device("cuda", 0) if device.type == "cuda" and device.index is None else device
 
 
 def _stamp(name: str) -> tuple[float, int] | None:

@@ -62,6 +62,19 @@ def test_auto_takes_the_first_device_there_is() -> None:
     assert resolve_device("cpu") == torch.device("cpu")
 
 
+@pytest.mark.gpu
+def test_one_of_several_gpus_is_named_by_its_number() -> None:
+    assert resolve_device("cuda:0") == torch.device("cuda", 0)
+    with pytest.raises(UsageError, match=r"Available here: cuda:0"):
+        resolve_device(f"cuda:{torch.cuda.device_count()}")
+
+
+def test_a_gpu_that_no_machine_has_is_refused_with_those_that_are_here() -> None:
+    with pytest.raises(UsageError, match="Device cuda:99 is not available") as caught:
+        resolve_device("cuda:99")
+    assert caught.value.data["available"][-1] == "cpu"
+
+
 @pytest.mark.parametrize("name", ["cuda", "mps"])
 def test_device_that_is_not_there_is_refused_with_those_that_are(name: str) -> None:
     usable = torch.cuda.is_available() if name == "cuda" else torch.backends.mps.is_available()
