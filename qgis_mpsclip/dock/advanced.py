@@ -12,12 +12,13 @@ from qgis.PyQt.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
-    QHBoxLayout,
     QLineEdit,
     QSpinBox,
+    QVBoxLayout,
     QWidget,
 )
 
+from qgis_mpsclip.dock.narrow_combo import NarrowCombo
 from qgis_mpsclip.errors import MpsClipError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.settings import Settings
@@ -38,6 +39,7 @@ class AdvancedOptions(QgsCollapsibleGroupBox):
         self.setObjectName("advanced")
         self.setSaveCollapsedState(False)
         self._settings = settings
+        # Letters of mnemonics are those that QGIS's own menus leave free.
         self._form = QFormLayout(self)
         self._form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -45,13 +47,13 @@ class AdvancedOptions(QgsCollapsibleGroupBox):
         self.unit = _combo("tile_unit", ((tr("Automatic"), AUTOMATIC), (tr("Pixels"), PIXELS), (tr("Metres"), METRES)))
         self.side = _number("tile", 16, 100_000, 224, 0)
         self._row(
-            tr("&Tile size"),
-            _beside(self.unit, self.side),
+            tr("&Tile"),
+            _above(self.unit, self.side),
             tr("Side of the squares that are compared with your words: about as large as what you look for."),
         )
         self.overlap = _number("overlap", 0, 90, 25, 0, " %")
-        self._row(tr("&Overlap"), self.overlap, tr("Of neighbouring tiles. More finds what lies on their borders."))
-        self.as_displayed = QCheckBox(tr("As &displayed"))
+        self._row(tr("Overlap"), self.overlap, tr("Of neighbouring tiles. More finds what lies on their borders."))
+        self.as_displayed = QCheckBox(tr("As displa&yed"))
         self.as_displayed.setObjectName("as_displayed")
         self._row(
             "",
@@ -65,30 +67,30 @@ class AdvancedOptions(QgsCollapsibleGroupBox):
         self.resolution = _number("resolution", 0, 1000, 0, 2, " m")
         self.resolution.setSpecialValueText(tr("Automatic"))
         self._row(
-            tr("Pi&xel of rendered maps"),
+            tr("Map pi&xel"),
             self.resolution,
             tr("Ground size of a pixel when QGIS renders a web map or another layer that is no file."),
         )
         self.model = _combo("model", ((tr("Default"), ""),))
-        self._row(tr("&Model"), self.model, tr("What compares words and tiles. Some are downloaded at first use."))
+        self._row(tr("Model"), self.model, tr("What compares words and tiles. Some are downloaded at first use."))
         self.top = QSpinBox()
         self.top.setObjectName("top")
         self.top.setRange(1, 10_000)
         self.top.setValue(50)
-        self._row(tr("&Hits"), self.top, tr("How many are shown at most."))
+        self._row(tr("Hits"), self.top, tr("How many are shown at most."))
         self.min_score = _number("min_score", _NO_MINIMUM, 1.0, _NO_MINIMUM, 2)
         self.min_score.setSingleStep(0.05)
         self.min_score.setSpecialValueText(tr("None"))
-        self._row(tr("M&inimum score"), self.min_score, tr("Cosine between words and tile; lower ones are left out."))
+        self._row(tr("M&in. score"), self.min_score, tr("Cosine between words and tile; lower ones are left out."))
         self.segmenter = _combo("segmenter", ((tr("Automatic"), ""), (tr("None"), "none")))
-        self._row(tr("Outl&ines"), self.segmenter, tr("What outlines the things of your query on the best hits."))
+        self._row(tr("O&utlines"), self.segmenter, tr("What outlines the things of your query on the best hits."))
         self.refine = QSpinBox()
         self.refine.setObjectName("refine")
         self.refine.setRange(0, 10_000)
         self.refine.setValue(32)
-        self._row(tr("Hits to &refine"), self.refine, tr("So many of the best hits are outlined and ranked again."))
+        self._row(tr("Re&fine"), self.refine, tr("How many of the best hits are outlined and ranked again."))
         self.device = _combo("device", ((tr("Automatic"), ""),))
-        self._row(tr("D&evice"), self.device, tr("What the model computes on."))
+        self._row(tr("Device"), self.device, tr("What the model computes on."))
 
         self.unit.currentIndexChanged.connect(self._unit_changed)
         self.as_displayed.toggled.connect(self.bands.setDisabled)
@@ -194,11 +196,8 @@ class AdvancedOptions(QgsCollapsibleGroupBox):
         self.side.setSuffix(" m" if unit == METRES else " px")
 
 
-def _combo(name: str, entries: Sequence[tuple[str, str]]) -> QComboBox:
-    combo = QComboBox()
-    combo.setObjectName(name)
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(6)
+def _combo(name: str, entries: Sequence[tuple[str, str]]) -> NarrowCombo:
+    combo = NarrowCombo(name)
     _fill(combo, entries)
     return combo
 
@@ -225,11 +224,11 @@ def _number(name: str, low: float, high: float, value: float, decimals: int, suf
     return box
 
 
-def _beside(*parts: QWidget) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
+def _above(*parts: QWidget) -> QWidget:
+    column = QWidget()
+    layout = QVBoxLayout(column)
     layout.setContentsMargins(0, 0, 0, 0)
     for part in parts:
-        layout.addWidget(part, 1)
-    row.setFocusProxy(parts[0])
-    return row
+        layout.addWidget(part)
+    column.setFocusProxy(parts[0])
+    return column

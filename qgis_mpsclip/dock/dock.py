@@ -7,7 +7,7 @@ from typing import Any
 from qgis.core import QgsMapLayer
 from qgis.gui import QgisInterface, QgsDockWidget
 from qgis.PyQt.QtCore import QLocale, Qt
-from qgis.PyQt.QtGui import QKeySequence
+from qgis.PyQt.QtGui import QKeyEvent, QKeySequence
 from qgis.PyQt.QtWidgets import (
     QFormLayout,
     QFrame,
@@ -24,7 +24,7 @@ from qgis_mpsclip.client import EngineClient
 from qgis_mpsclip.dock.advanced import AdvancedOptions
 from qgis_mpsclip.dock.extent_picker import ExtentPicker
 from qgis_mpsclip.dock.form import SearchForm
-from qgis_mpsclip.dock.help import show_help
+from qgis_mpsclip.dock.help import help_text
 from qgis_mpsclip.dock.notice import Notice, NoticeBox
 from qgis_mpsclip.dock.progress_row import ProgressRow
 from qgis_mpsclip.dock.query_line import QueryLine
@@ -36,6 +36,7 @@ from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.icons import icon
 from qgis_mpsclip.rendering.plan import ground_resolution
 from qgis_mpsclip.results import ResultsPanel
+from qgis_mpsclip.results.help_box import show_help
 from qgis_mpsclip.settings import Settings
 
 OPTIONS_PAGE = "mpsclip"
@@ -134,11 +135,13 @@ class SearchDock(QgsDockWidget):
         top.addWidget(self.help)
         fields = QFormLayout()
         fields.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        fields.addRow(tr("&Raster"), self.rasters)
-        fields.addRow(tr("&Extent"), self.extent)
+        fields.addRow(tr("R&aster"), self.rasters)
+        fields.addRow(tr("Exte&nt"), self.extent)
 
         content = QWidget()
         column = QVBoxLayout(content)
+        side = self.fontMetrics().averageCharWidth()
+        column.setContentsMargins(side, side, side, side)
         column.addLayout(top)
         column.addLayout(fields)
         for part in (self.advanced, self.progress, self.notice):
@@ -159,24 +162,26 @@ class SearchDock(QgsDockWidget):
         self.query.searchRequested.connect(self.search)
         self.query.cancelRequested.connect(self.controller.cancel)
         self.query.edit.textEdited.connect(lambda: self._show_notice(None))
-        self.help.clicked.connect(lambda: show_help(self))
+        self.help.clicked.connect(lambda: show_help(self, tr("Searching in plain words"), help_text()))
         self.rasters.changed.connect(self._rasters_changed)
         self.advanced.changed.connect(self._show_automatic_tile)
         self.advanced.unfolded.connect(self._ask_for_lists)
         self.controller.busyChanged.connect(self._busy_changed)
         self.controller.engineMissing.connect(self._engine_missing)
         self.results.rerunRequested.connect(self._rerun)
-        self._cancel_key = self._shortcut(QKeySequence(Qt.Key.Key_Escape), self.controller.cancel)
-        self._cancel_key.setEnabled(False)  # else other widgets would miss their Esc
-        self._shortcut(QKeySequence("Ctrl+L"), self._go_to_query)
-
-    def _shortcut(self, keys: QKeySequence, slot: Any) -> QShortcut:
-        shortcut = QShortcut(keys, self)
+        shortcut = QShortcut(QKeySequence("Ctrl+L"), self)
         shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        shortcut.activated.connect(slot)
-        return shortcut
+        shortcut.activated.connect(self._go_to_query)
 
     # ---- following events
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Esc cancels, unless a widget in the dock has a use for it."""
+        if event.key() == Qt.Key.Key_Escape and self.controller.is_busy:
+            self.controller.cancel()
+            event.accept()
+            return
+        super().keyPressEvent(event)
 
     def _go_to_query(self) -> None:
         self.query.edit.setFocus(Qt.FocusReason.ShortcutFocusReason)
@@ -184,7 +189,6 @@ class SearchDock(QgsDockWidget):
 
     def _busy_changed(self, busy: bool) -> None:
         self.query.set_busy(busy)
-        self._cancel_key.setEnabled(busy)
         if busy:
             self._show_notice(None)
 

@@ -14,6 +14,7 @@ from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from qgis_mpsclip.dock.draw_extent_tool import DrawExtentTool, extent_band
+from qgis_mpsclip.dock.narrow_combo import NarrowCombo
 from qgis_mpsclip.errors import MpsClipError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.icons import icon
@@ -36,11 +37,8 @@ class ExtentPicker(QWidget):
         self._band = extent_band(self._canvas)
         self._counted: QgsVectorLayer | None = None
 
-        self.combo = QComboBox()
-        self.combo.setObjectName("extent")
+        self.combo = NarrowCombo("extent")
         self.combo.setAccessibleName(tr("Extent"))
-        self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.combo.setMinimumContentsLength(6)
         for text, kind in (
             (tr("Whole layer"), WHOLE),
             (tr("Current view"), VIEW),
@@ -61,7 +59,7 @@ class ExtentPicker(QWidget):
         self.polygons.setAccessibleName(tr("Layer of the selected polygons"))
         self.polygons.setFilters(Qgis.LayerFilter.PolygonLayer)
         self.polygons.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.polygons.setMinimumContentsLength(6)
+        self.polygons.setMinimumContentsLength(4)
         self.note = QLabel()
         self.note.setObjectName("extent_note")
         self.note.setWordWrap(True)
@@ -152,7 +150,6 @@ class ExtentPicker(QWidget):
     def _kind_changed(self, *_: object) -> None:
         kind = self.kind()
         self.draw.setVisible(kind == DRAWN)
-        self.polygons.setVisible(kind == SELECTED)
         self._show_band()
         if kind != DRAWN:
             self.stop_drawing()
@@ -170,6 +167,8 @@ class ExtentPicker(QWidget):
         """Say what the choice stands on; the count follows the selection."""
         layer = self.polygons.currentLayer() if self.kind() == SELECTED else None
         self._follow(layer)
+        self.polygons.setVisible(layer is not None)
+        self.combo.setToolTip(self.combo.currentText())
         text = ""
         if self.kind() == DRAWN and self._drawn is None:
             text = tr("Drag a rectangle on the map.")

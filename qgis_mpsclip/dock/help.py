@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from qgis.PyQt.QtWidgets import QDialog, QDialogButtonBox, QTextBrowser, QVBoxLayout, QWidget
-
 from qgis_mpsclip.i18n import tr
 
 
@@ -55,21 +53,3 @@ def help_text() -> str:
         ),
     )
     return "".join(f"<h3>{title}</h3><p>{text}</p>" for title, text in sections)
-
-
-def show_help(parent: QWidget) -> QDialog:
-    """Open the page in a window of its own."""
-    dialog = QDialog(parent)
-    dialog.setWindowTitle(tr("Searching imagery in plain words"))
-    page = QTextBrowser()
-    page.setHtml(help_text())
-    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-    buttons.rejected.connect(dialog.reject)
-    column = QVBoxLayout(dialog)
-    column.addWidget(page)
-    column.addWidget(buttons)
-    letter = dialog.fontMetrics().averageCharWidth()
-    dialog.resize(70 * letter, 60 * letter)
-    dialog.finished.connect(dialog.deleteLater)
-    dialog.show()
-    return dialog

@@ -8,8 +8,9 @@ from typing import Any
 from qgis.core import QgsIconUtils, QgsMapLayer, QgsProject, QgsProviderRegistry, QgsRasterLayer
 from qgis.gui import QgisInterface, QgsFileWidget
 from qgis.PyQt.QtCore import Qt, pyqtSignal
-from qgis.PyQt.QtWidgets import QComboBox, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from qgis.PyQt.QtWidgets import QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
+from qgis_mpsclip.dock.narrow_combo import NarrowCombo
 from qgis_mpsclip.i18n import tr
 
 LAYER, SEVERAL, ALL, FILES = "layer", "several", "all", "files"
@@ -37,19 +38,15 @@ class RasterPicker(QWidget):
         super().__init__(parent)
         self._iface = iface
         self._checked: set[str] = set()
-        self.combo = QComboBox()
-        self.combo.setObjectName("raster")
+        self.combo = NarrowCombo("raster")
         self.combo.setAccessibleName(tr("Raster"))
-        # Long names of layers must not make the dock wide.
-        self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.combo.setMinimumContentsLength(6)
         self.list = QListWidget()
         self.list.setObjectName("rasters")
         self.list.setAccessibleName(tr("Layers to search"))
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.files = QgsFileWidget()
         self.files.setObjectName("files")
-        self.files.setStorageMode(QgsFileWidget.StorageMode.MultipleFile)
+        self.files.setStorageMode(QgsFileWidget.StorageMode.GetMultipleFiles)
         self.files.setFilter(QgsProviderRegistry.instance().fileRasterFilters())
         self.files.setDialogTitle(tr("Rasters to search"))
         self.files.lineEdit().setPlaceholderText(tr("Files"))
@@ -84,8 +81,8 @@ class RasterPicker(QWidget):
         return RasterSelection(files=[name for name in QgsFileWidget.splitFilePaths(self.files.filePath()) if name])
 
     def has_choice(self) -> bool:
-        """Whether there is a raster layer to choose, or the user turned to files."""
-        return self._current()[0] == FILES or bool(raster_layers())
+        """Whether there is a raster layer to choose, or files were chosen."""
+        return bool(self.selection()) or bool(raster_layers())
 
     def select_layer(self, layer: QgsMapLayer) -> None:
         """Choose one layer, as if the user had."""
@@ -159,6 +156,7 @@ class RasterPicker(QWidget):
 
     def _show_parts(self) -> None:
         kind, _ = self._current()
+        self.combo.setToolTip(self.combo.currentText())
         self.list.setVisible(kind == SEVERAL)
         self.files.setVisible(kind == FILES)
         self.changed.emit()
