@@ -53,10 +53,23 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 def add_index_options(parser: argparse.ArgumentParser) -> None:
     """How rasters are cut into tiles and where the index is kept."""
-    parser.add_argument("--tile", metavar="SIDE", help="side of a tile, such as 224px or 100m (default: 224px)")
+    parser.add_argument(
+        "--tile",
+        metavar="SIDE",
+        help="side of a tile, such as 224px or 100m (default: auto: 224px, and 67m where pixels are finer than 0.3 m)",
+    )
     parser.add_argument("--overlap", type=float, metavar="F", help="of neighbouring tiles, 0 to 0.9 (default: 0.25)")
     parser.add_argument("--min-valid", type=float, metavar="F", help="least share of valid pixels (default: 0.5)")
     parser.add_argument("--bands", metavar="B,B,B", help="red, green and blue (default: by colour interpretation)")
+    parser.add_argument(
+        "--stretch",
+        metavar="LO,HI[;…]",
+        help="band values that become black and white: one pair, or three (default: percentiles 2 and 98)",
+    )
+    parser.add_argument("--area", metavar="WKT|FILE", help="only tiles that meet these polygons (default: all tiles)")
+    parser.add_argument(
+        "--area-crs", metavar="EPSG:N", help="of the area, where its file does not say (default: each raster's)"
+    )
     parser.add_argument("--batch-size", type=int, metavar="N", help="tiles encoded at once")
     add_cache_option(parser)
 

@@ -56,30 +56,24 @@ def _build(args: argparse.Namespace, context: Context) -> int:
 
     options = IndexOptions.checked(**index_values(args))
     from engine.index.folder import IndexFolder
+    from engine.index.listing import built_json
     from engine.models.catalogue import DEFAULT_MODEL
     from engine.models.registry import load_model
-    from engine.search.rasters import SearchedRaster, index_rasters, open_sources
+    from engine.search.rasters import SearchedRaster, check_rasters, index_rasters, open_sources
 
     rows: list[Json] = []
 
     def tell(raster: SearchedRaster) -> None:
         index = raster.index
-        rows.append(
-            {
-                "raster": raster.source.path,
-                "key": folder.place(index.spec).name,
-                "tiles": len(index.spec.grid),
-                "encoded": index.encoded,
-                "reused": index.reused,
-                "left_out": index.left_out,
-            }
-        )
+        rows.append(built_json(raster.source.path, index, folder))
         if not args.json:
+            part = "" if len(index.tiles) == len(index.spec.grid) else f" of {len(index.spec.grid)}"
             context.print(
-                f"{raster.source.path}: {len(index.spec.grid)} tiles, {index.encoded} encoded now, {index.reused} from"
-                f" before, {index.left_out} without enough data"
+                f"{raster.source.path}: {len(index.tiles)}{part} tiles, {index.encoded} encoded now, {index.reused}"
+                f" from before, {index.left_out} without enough data"
             )
 
+    check_rasters(args.targets, options)
     with open_sources(args.targets) as sources, context.working():
         folder = IndexFolder(args.cache)
         model = load_model(args.model or DEFAULT_MODEL, args.device, context.progress)
@@ -93,13 +87,13 @@ def _list(args: argparse.Namespace, context: Context) -> int:
     from engine.index.folder import IndexFolder
 
     folder = IndexFolder(args.cache)
+    if args.json:
+        from engine.index.listing import indexes_json
+
+        context.print_json(indexes_json(folder))
+        return 0
     entries, free = folder.entries(), folder.free_bytes()
     total = sum(entry.bytes for entry in entries)
-    if args.json:
-        context.print_json(
-            {"folder": str(folder.path), "bytes": total, "free_bytes": free, "indexes": [_json(e) for e in entries]}
-        )
-        return 0
     if entries:
         header = ("key", "tiles", "size", "age", "model", "state", "raster")
         context.print(*table(header, [_row(entry) for entry in entries]))
@@ -137,23 +131,6 @@ def _chosen(args: argparse.Namespace, keys: list[str], folder: IndexFolder) -> l
             raise UsageError(f"There is no index of {args.raster}.", "See: mpsclip index list", raster=args.raster)
         return found
     return [entry for entry in folder.entries() if args.all or entry.stale]
-
-
-def _json(entry: IndexEntry) -> Json:
-    record = entry.record
-    return {
-        "key": entry.name,
-        "raster": record.raster if record else None,
-        "model": record.model if record else None,
-        "tile": record.side if record else None,
-        "overlap": record.overlap if record else None,
-        "bands": list(record.bands) if record else None,
-        "tiles": record.tiles if record else None,
-        "done": entry.done,
-        "bytes": entry.bytes,
-        "modified": datetime.fromtimestamp(entry.modified, UTC).isoformat(timespec="seconds"),
-        "stale": entry.stale,
-    }
 
 
 def _row(entry: IndexEntry) -> tuple[str, ...]:

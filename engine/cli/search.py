@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_segmenter_options(parser)
     parser.add_argument("--score", choices=[name.value for name in ScoreName], help="of refined hits (default: auto)")
     parser.add_argument("--nms", type=float, metavar="IOU", help="overlap above which the lesser hit is dropped (0.3)")
+    parser.add_argument("--min-score", type=float, metavar="S", help="least score of a hit's tile (default: none)")
     parser.add_argument("--crs", metavar="EPSG:N", help="of the result (default: the rasters', else EPSG:4326)")
     add_keyword_options(parser)
     add_index_options(parser)
@@ -71,6 +72,7 @@ def _options(args: argparse.Namespace) -> SearchOptions:
         score=args.score,
         nms=args.nms,
         crs=args.crs,
+        min_score=args.min_score,
     )
 
 
@@ -96,7 +98,7 @@ def _search(args: argparse.Namespace, options: SearchOptions, context: Context) 
         if args.picture is not None:
             from engine.search.picture import draw_picture
 
-            draw_picture([result], args.picture, bands=options.bands, overwrite=args.overwrite)
+            draw_picture([result], args.picture, options.bands, args.overwrite, stretch=options.stretch)
     if options.segmenter is SegmenterName.AUTO and options.refined:
         # Told with the result, not before: an error stays one line.
         note = choose_segmenter(model, args.segmenter_weights).note
@@ -116,12 +118,13 @@ def _lines(result: SearchResult, args: argparse.Namespace) -> list[str]:
     from engine.search.report import report
 
     found = report(result)
-    header = ("rank", "score", "global", "regions", "row", "col", "found", "raster")
+    header = ("rank", "score", "global", "better than", "regions", "row", "col", "found", "raster")
     rows = [
         (
             str(hit["rank"]),
             f"{hit['score']:.3f}",
             f"{hit['score_global']:.3f}",
+            f"{hit['percentile']:.1f} %",
             "" if hit["score_regions"] is None else f"{hit['score_regions']:.3f}",
             str(hit["tile_row"]),
             str(hit["tile_col"]),

@@ -24,11 +24,11 @@ def indexes_json(folder: IndexFolder) -> Json:
 
 
 def built_json(raster: str, index: RasterIndex, folder: IndexFolder) -> Json:
-    """An index that was just completed: its key, and where its tiles come from."""
+    """An index that has just got the tiles that were asked for: its key, how many, and where they come from."""
     return {
         "raster": raster,
         "key": folder.place(index.spec).name,
-        "tiles": len(index.spec.grid),
+        "tiles": len(index.tiles),
         "encoded": index.encoded,
         "reused": index.reused,
         "left_out": index.left_out,

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from engine.raster.read import TileReader
 from engine.raster.source import RasterSource
+from engine.raster.stretch import given_stretch
 from engine.search.hits import Hit, SearchResult
 from engine.search.ink import INK, MUTED, PAPER, RULE, fit_text, font, series_colour
 from engine.search.output import check_output, replacing
@@ -33,6 +34,7 @@ def draw_picture(
     bands: tuple[int, ...] | None = None,
     overwrite: bool = False,
     note: str = "",
+    stretch: Sequence[tuple[float, float]] | None = None,
 ) -> None:
     """Draw the results of one or more queries on one page.
 
@@ -41,7 +43,7 @@ def draw_picture(
 
     Args:
         path: PNG or JPEG.
-        bands: as the rasters were searched.
+        bands, stretch: as the rasters were searched.
         note: a line below the title, such as where the raster comes from.
 
     Raises:
@@ -49,14 +51,20 @@ def draw_picture(
         RasterError: a raster cannot be read any more.
     """
     check_output(path, overwrite, SUFFIXES)
-    page = _Page(results, bands, note).draw()
+    page = _Page(results, bands, note, stretch).draw()
     with replacing(path) as temporary:
         page.save(temporary, quality=92)
 
 
 class _Page:
-    def __init__(self, results: Sequence[SearchResult], bands: tuple[int, ...] | None, note: str) -> None:
-        self._results, self._bands, self._note = results, bands, note
+    def __init__(
+        self,
+        results: Sequence[SearchResult],
+        bands: tuple[int, ...] | None,
+        note: str,
+        stretch: Sequence[tuple[float, float]] | None,
+    ) -> None:
+        self._results, self._bands, self._note, self._stretch = results, bands, note, stretch
         first = results[0]
         self._raster = first.rasters[first.hits[0].raster if first.hits else 0]
         self._readers: dict[str, TileReader] = {}
@@ -118,6 +126,8 @@ class _Page:
 
     def _reader(self, raster: str) -> TileReader:
         if raster not in self._readers:
-            reader = TileReader(raster, self._bands, None, THUMBNAIL, 0.0)
+            with RasterSource.open(raster) as source:
+                stretch = given_stretch(source, self._bands, self._stretch) if self._stretch else None
+            reader = TileReader(raster, self._bands, stretch, THUMBNAIL, 0.0)
             self._readers[raster] = self._stack.enter_context(reader)
         return self._readers[raster]

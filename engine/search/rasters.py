@@ -78,19 +78,20 @@ def select_tiles(sources: Sequence[RasterSource], options: IndexOptions) -> list
     return met
 
 
-def check_rasters(paths: Sequence[str | Path], options: SearchOptions) -> None:
-    """What can be said of a search before a model is loaded: opens every raster, reads no pixel.
+def check_rasters(paths: Sequence[str | Path], options: IndexOptions) -> None:
+    """What can be said of an index or a search before a model is loaded: opens every raster, reads no pixel.
 
     Raises:
         RasterError: one is missing or is no raster.
         BandError: a band that one has not.
         UsageError: a CRS, an area, a tile size or a stretch that is not understood or does not fit.
     """
-    chosen = parse_crs(options.crs) if options.crs else None
     parse_tile_size(options.tile)
     with open_sources(paths) as sources:
         selections = select_tiles(sources, options)
-        common_crs([selection.source for selection in selections], chosen)
+        if isinstance(options, SearchOptions):  # an index is made of each raster by itself
+            crs = parse_crs(options.crs) if options.crs else None
+            common_crs([selection.source for selection in selections], crs)
         for selection in selections:
             choose_bands(selection.source.dataset, options.bands)
             if options.stretch is not None:

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import geopandas
 import pyogrio
 import pytest
+import shapely
 
 from engine.cli.streams import result_stream
 from engine.resources import project_version
@@ -51,6 +53,56 @@ def test_json_is_one_object_with_hits_counts_and_timings(cli: Cli, raster: Path,
     }  # fmt: skip
     assert set(result["timings"]) == {"index", "rank", "refine", "total"}
     assert result["out"] == str(tmp_path / "o.gpkg")
+
+
+def test_a_search_of_an_area_is_a_part_of_the_index(cli: Cli, raster: Path, tmp_path: Path) -> None:
+    out = tmp_path / "o.gpkg"
+    corner = "POLYGON ((400001 5799999, 400010 5799999, 400010 5799990, 400001 5799990, 400001 5799999))"
+    areas = tmp_path / "areas.geojson"
+    geopandas.GeoDataFrame(geometry=[shapely.from_wkt(corner)], crs="EPSG:32633").to_crs(4326).to_file(areas)
+    small = (*SMALL, "--out", out, "--overwrite", "--json")
+    found = json.loads(cli("search", "meadow", raster, "--area", corner, *small).out)
+    assert [(hit["tile_row"], hit["tile_col"], hit["percentile"]) for hit in found["hits"]] == [(0, 0, 0.0)]
+    assert (found["counts"]["tiles"], found["counts"]["encoded"]) == (1, 1)
+    again = json.loads(cli("search", "meadow", raster, "--area", areas, *small).out)
+    assert (again["counts"]["tiles"], again["counts"]["encoded"]) == (1, 0)
+    assert "1/6" in cli("index", "list").out
+    part = cli("index", raster, "--area", corner, "--area-crs", "EPSG:32633", *SMALL[:4])
+    assert "1 of 6 tiles, 0 encoded now, 1 from before" in part.out
+    assert "6 tiles, 5 encoded now, 1 from before" in cli("index", raster, *SMALL[:4]).out
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("--area", "nowhere.gpkg"), "'nowhere.gpkg' is no file and no well-known text"),
+        (("--area", "POLYGON ((0 0"), "no well-known text"),
+        (("--area", "POLYGON ((0 0, 1 0, 1 1, 0 0))"), "The area lies outside"),
+        (("--area-crs", "EPSG:4326"), "--area-crs goes with --area"),
+        (("--area", "POLYGON ((0 0, 1 0, 1 1, 0 0))", "--area-crs", "EPSG:0"), "'EPSG:0' is no coordinate"),
+        (("--stretch", "1"), "Stretch '1' is not understood"),
+        (("--stretch", "0,1;0,1"), "cannot be used"),
+        (("--min-score", "nan"), "Option min_score cannot be nan"),
+    ],
+)
+def test_an_area_or_stretch_that_cannot_be_is_wrong_use(
+    cli: Cli, raster: Path, tmp_path: Path, options: tuple[str, ...], problem: str
+) -> None:
+    outcome = cli("search", "meadow", raster, "--out", tmp_path / "o.gpkg", *options)
+    assert outcome.status == 2
+    assert problem in outcome.last_line
+    assert outcome.err.count("\n") == 1
+
+
+def test_a_given_stretch_is_another_index_and_its_picture(cli: Cli, raster: Path, tmp_path: Path) -> None:
+    small = (*SMALL, "--out", tmp_path / "o.gpkg", "--overwrite", "--json")
+    plain = json.loads(cli("search", "meadow", raster, "--picture", tmp_path / "plain.png", *small).out)
+    dark = cli("search", "meadow", raster, "--picture", tmp_path / "dark.png", "--stretch", "0,1000", *small)
+    assert dark.status == 0, dark.err
+    assert json.loads(dark.out)["counts"]["encoded"] == 6
+    assert (tmp_path / "dark.png").read_bytes() != (tmp_path / "plain.png").read_bytes()
+    best = cli("search", "meadow", raster, "--min-score", str(plain["hits"][0]["score_global"]), *small)
+    assert len(json.loads(best.out)["hits"]) == 1
 
 
 def test_json_is_all_that_a_process_prints(raster: Path, tmp_path: Path) -> None:

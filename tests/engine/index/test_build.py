@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +26,21 @@ ROOT = Path(__file__).resolve().parents[3]
 OPTIONS = IndexOptions(tile="64px", overlap=0.0, batch_size=4, commit_seconds=0.0)
 
 
-def build(raster: Path, folder: IndexFolder, model: ColourModel | None = None, **kwargs: object) -> RasterIndex:
+def build(
+    raster: Path,
+    folder: IndexFolder,
+    model: ColourModel | None = None,
+    tiles: Sequence[int] | None = None,
+    **kwargs: object,
+) -> RasterIndex:
     options = OPTIONS.model_copy(update=kwargs)
+    wanted = None if tiles is None else np.array(tiles, np.int64)
     with RasterSource.open(raster) as source:
-        return build_index(source, model or ColourModel(), options, folder)
+        return build_index(source, model or ColourModel(), options, folder, tiles=wanted)
 
 
 def everything(index: RasterIndex) -> tuple[list[int], Float32Array]:
-    tiles, first = index.store.score(lambda rows: rows[:, 0])
+    tiles, first = index.score(lambda rows: rows[:, 0])
     return tiles.tolist(), first
 
 
@@ -67,7 +75,7 @@ def test_a_second_search_encodes_nothing(raster: Path, folder: IndexFolder) -> N
 
 @pytest.mark.parametrize(
     "change",
-    [{"overlap": 0.5}, {"tile": "32px"}, {"bands": (3, 2, 1)}, {"min_valid": 0.1}],
+    [{"overlap": 0.5}, {"tile": "32px"}, {"bands": (3, 2, 1)}, {"min_valid": 0.1}, {"stretch": ((0.0, 200.0),)}],
     ids=lambda c: next(iter(c)),
 )
 def test_another_grid_or_band_choice_is_another_index(
@@ -171,8 +179,77 @@ def test_an_unwritten_store_is_empty(tmp_path: Path) -> None:
     assert (len(tiles), len(values), len(store.done)) == (0, 0, 0)
 
 
-def start_worker(raster: Path, folder: IndexFolder) -> subprocess.Popen[str]:
+def test_tiles_of_an_area_are_added_and_none_is_encoded_twice(tmp_path: Path, folder: IndexFolder) -> None:
+    values = ground([["grass", "water", "sand"], ["brick", "grass", "snow"]])
+    values[:, 64:, :64] = 0
+    raster = write_raster(tmp_path / "part.tif", values, nodata=0, photometric="RGB")
+    first = build(raster, folder, tiles=[1, 4])
+    assert (first.encoded, first.reused, first.left_out) == (2, 0, 0)
+    np.testing.assert_allclose(everything(first)[1], [0, 1], atol=1e-3)
+    model = ColourModel()
+    second = build(raster, folder, model, tiles=[3, 4, 5])
+    assert (second.encoded, second.reused, second.left_out) == (2, 1, 1)
+    assert model.encoded == 1  # tile 3 has no data
+    assert everything(second)[0] == [4, 5]
+    assert [(entry.done, entry.record.tiles) for entry in folder.entries() if entry.record] == [(4, 6)]
+    model = ColourModel()
+    assert build(raster, folder, model, tiles=[1, 3, 5]).reused == 3
+    assert model.encoded == 0
+
+
+def test_an_index_filled_by_areas_is_complete_when_it_has_all_tiles(raster: Path, folder: IndexFolder) -> None:
+    for tiles in ([0, 1], [1, 2, 3]):
+        index = build(raster, folder, tiles=tiles)
+        assert not (index.store.folder / "complete").exists()
+    whole = build(raster, folder)
+    assert (whole.encoded, whole.reused) == (2, 4)
+    assert (whole.store.folder / "complete").exists()
+    assert everything(whole)[0] == [0, 1, 2, 3, 4, 5]
+    part = build(raster, folder, tiles=[2, 5])
+    assert (part.encoded, part.reused) == (0, 2)
+    assert everything(part)[0] == [2, 5]
+
+
+def test_an_area_that_holds_all_tiles_completes_an_index(raster: Path, folder: IndexFolder) -> None:
+    index = build(raster, folder, tiles=range(6))
+    assert (index.store.folder / "complete").exists()
+
+
+def test_who_reads_a_part_is_not_disturbed_when_the_rest_is_filled_and_compacted(
+    raster: Path, folder: IndexFolder
+) -> None:
+    part = build(raster, folder, tiles=[0, 1])
+    rest = build(raster, folder)
+    assert len(list((rest.store.folder / "tiles.lance" / "_versions").glob("*.manifest"))) == 1
+    tiles, grass = everything(part)
+    assert tiles == [0, 1]
+    np.testing.assert_allclose(grass, [1, 0], atol=1e-3)
+    again = build(raster, folder, tiles=[0, 1])
+    np.testing.assert_allclose(again.store.embeddings([1]), [[0, 1, 0, 0, 0, 0]], atol=1e-3)
+
+
+def test_an_index_that_was_filled_in_many_small_parts_is_put_together(tmp_path: Path, folder: IndexFolder) -> None:
+    raster = write_raster(tmp_path / "texture.tif", texture(640), photometric="RGB")
+    for first in range(0, 80, 2):
+        index = build(raster, folder, tiles=[first, first + 1])
+    assert index.store.fragments <= 32
+    assert everything(build(raster, folder, tiles=range(80)))[0] == list(range(80))
+
+
+def test_a_given_stretch_is_what_tiles_are_read_with(tmp_path: Path, folder: IndexFolder) -> None:
+    values = ground([["grass", "water"]]).astype(np.uint16) * 10 + 1000
+    raster = write_raster(tmp_path / "deep.tif", values, photometric="RGB")
+    index = build(raster, folder, stretch=((1000.0, 3550.0),))
+    np.testing.assert_allclose(everything(index)[1], [1, 0], atol=1e-3)
+    np.testing.assert_allclose(index.store.embeddings([1]), [[0, 1, 0, 0, 0, 0]], atol=1e-3)
+    dark = build(raster, folder, stretch=((1000.0, 3550.0), (1000.0, 3550.0), (5000.0, 6000.0)))
+    assert dark.encoded == 2
+    assert everything(dark)[1][1] == 0.0
+
+
+def start_worker(raster: Path, folder: IndexFolder, *tiles: int) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.engine.index.worker", str(raster), str(folder.path.parent)]
+    command += [str(tile) for tile in tiles]
     return subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
@@ -217,3 +294,19 @@ def test_when_one_of_two_processes_dies_the_other_finishes(tmp_path: Path, folde
             encoded, reused, done = (int(n) for n in second.communicate(timeout=300)[0].split())
     assert done == encoded + reused == 256
     assert reused >= 4
+
+
+def test_areas_and_the_whole_are_filled_by_three_processes_without_doing_work_twice(
+    tmp_path: Path, folder: IndexFolder
+) -> None:
+    raster = write_raster(tmp_path / "texture.tif", texture(512), photometric="RGB")
+    with (
+        start_worker(raster, folder, 0, 20) as first,
+        start_worker(raster, folder) as whole,
+        start_worker(raster, folder, 10, 40) as second,
+    ):
+        printed = [worker.communicate(timeout=300)[0].split() for worker in (first, whole, second)]
+    counts = [[int(n) for n in words] for words in printed]
+    assert [encoded + reused for encoded, reused, _ in counts] == [20, 64, 30]
+    assert sum(encoded for encoded, _, _ in counts) == 64
+    assert everything(build(raster, folder))[0] == list(range(64))

@@ -1,4 +1,7 @@
-"""A process of its own that indexes a raster: ``worker.py RASTER CACHE``; prints what it did."""
+"""A process of its own that indexes a raster: ``worker.py RASTER CACHE [FIRST BEYOND]``; prints what it did.
+
+With the numbers only the tiles between them; it reads what it has found to the end, as a search does.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 from torch import Tensor
 
 from engine.config import IndexOptions
@@ -26,5 +30,11 @@ class SlowModel(ColourModel):
 if __name__ == "__main__":
     options = IndexOptions(tile="64px", overlap=0.0, batch_size=4, commit_seconds=0.0)
     with RasterSource.open(sys.argv[1]) as source:
-        index = build_index(source, SlowModel(), options, IndexFolder(Path(sys.argv[2])))
+        tiles = np.arange(int(sys.argv[3]), int(sys.argv[4])) if len(sys.argv) > 3 else None
+        index = build_index(source, SlowModel(), options, IndexFolder(Path(sys.argv[2])), tiles=tiles)
+        for _ in range(5):
+            found, _ = index.score(lambda rows: rows[:, 0])
+            if found.tolist() != list(index.tiles):
+                sys.exit(f"{len(found)} tiles found of {len(index.tiles)}")
+            time.sleep(0.05)
     print(index.encoded, index.reused, len(index.store.done))

@@ -100,6 +100,7 @@ def test_overlap_out_of_range_is_refused(overlap: float) -> None:
         (" 224 PX ", TileSize(224.0, TileUnit.PIXEL)),
         ("100m", TileSize(100.0, TileUnit.METRE)),
         ("0.5m", TileSize(0.5, TileUnit.METRE)),
+        (" Auto", TileSize(224.0, TileUnit.AUTO)),
     ],
 )
 def test_tile_sizes_are_parsed(text: str, size: TileSize) -> None:
@@ -135,3 +136,23 @@ def test_metres_are_true_on_the_ground_in_web_mercator(tmp_path) -> None:
     with RasterSource.open(path) as source:
         assert source.pixel_size_m == pytest.approx(0.5, rel=0.005)  # 1 / cos 60°, and a little for the ellipsoid
         assert make_grid(source, parse_tile_size("100m"), 0.0).side == pytest.approx(200, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("pixel", "crs", "side"),
+    [
+        (0.5, "EPSG:32633", 224),
+        (0.3, "EPSG:32633", 224),
+        (0.1, "EPSG:32633", 672),
+        (0.05, "EPSG:32633", 1344),
+        (10.0, "EPSG:32633", 224),
+        (0.1, None, 224),
+    ],
+)
+def test_the_side_follows_from_the_ground_resolution(tmp_path, pixel: float, crs: str | None, side: int) -> None:
+    north_up = Affine(pixel, 0.0, 500_000.0, 0.0, -pixel, 5_800_000.0)
+    path = write_raster(tmp_path / "r.tif", np.zeros((1, 50, 50), np.uint8), transform=north_up, crs=crs)
+    with RasterSource.open(path) as source:
+        # The scale is 0.9996 at the central meridian: pixels are a little larger on the ground than on the map.
+        assert make_grid(source, parse_tile_size("auto"), 0.0).side == pytest.approx(side, abs=1)
+        assert source.pixel_size_m is None or source.pixel_size_m * side >= 67.1

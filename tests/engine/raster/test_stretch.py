@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -6,10 +7,10 @@ import pytest
 import rasterio
 from rasterio.enums import ColorInterp, Resampling
 
-from engine.errors import BandError
+from engine.errors import BandError, UsageError
 from engine.raster import stretch as module
 from engine.raster.source import RasterSource
-from engine.raster.stretch import Stretch, compute_stretch
+from engine.raster.stretch import Stretch, compute_stretch, given_stretch
 from tests.support.rasters import large_textured_raster, texture, write_raster
 
 
@@ -121,3 +122,34 @@ def test_large_raster_without_overviews_is_sampled_in_patches(tmp_path, monkeypa
     large, small = stretch_of(path, (1,)), stretch_of(whole, (1,))
     assert large.lo == pytest.approx(small.lo, abs=5)
     assert large.hi == pytest.approx(small.hi, abs=5)
+
+
+def given(path: Path, limits: Sequence[tuple[float, float]], bands: tuple[int, ...] | None = None) -> Stretch:
+    with RasterSource.open(path) as source:
+        return given_stretch(source, bands, limits)
+
+
+def test_a_given_stretch_is_one_pair_for_all_bands_or_one_for_each(tmp_path) -> None:
+    path = write_raster(tmp_path / "r.tif", np.zeros((3, 8, 8), np.uint16))
+    assert given(path, [(1, 5)]) == Stretch((1, 1, 1), (5, 5, 5))
+    assert given(path, [(1, 5), (2, 6), (3, 7)]) == Stretch((1, 2, 3), (5, 6, 7))
+    assert given(path, [(1, 5)] * 3, (2,)) == Stretch((1, 1, 1), (5, 5, 5))
+    assert given(path, [(1, 5)], (2, 2, 2)) == Stretch((1, 1, 1), (5, 5, 5))
+
+
+@pytest.mark.parametrize(
+    "limits", [[], [(0, 1), (0, 1)], [(0, 1)] * 4, [(1, 1)], [(2, 1)], [(0, np.nan)], [(0, 1), (0, 1), (-np.inf, 1)]]
+)
+def test_a_stretch_that_cannot_be_is_wrong_use(tmp_path, limits) -> None:
+    path = write_raster(tmp_path / "r.tif", np.zeros((3, 8, 8), np.uint16))
+    with pytest.raises(UsageError, match="black and white"):
+        given(path, limits)
+
+
+def test_a_stretch_that_does_not_fit_the_raster_is_wrong_use(tmp_path) -> None:
+    path = write_raster(tmp_path / "r.tif", np.zeros((3, 8, 8), np.uint16))
+    with pytest.raises(UsageError, match=r"different stretches .*one band of .*r\.tif"):
+        given(path, [(1, 5), (1, 5), (1, 6)], (1,))
+    paletted = write_raster(tmp_path / "p.tif", texture(64, bands=1), palette={0: (1, 2, 3, 255)})
+    with pytest.raises(UsageError, match=r"p\.tif takes its colours from a palette"):
+        given(paletted, [(0, 100)])
