@@ -87,9 +87,12 @@ def test_plugin_imports_only_qgis_and_the_standard_library() -> None:
     assert {name.split(".")[0] for f in files for name in imported_modules(f)} - allowed == set()
 
 
-@pytest.mark.parametrize("module", ["engine", "engine.models.catalogue", "engine.models.registry"])
+@pytest.mark.parametrize(
+    "module",
+    ["engine", "engine.models.catalogue", "engine.models.registry", "engine.server.server", "engine.index.listing"],
+)
 def test_light_modules_do_not_load_torch(module: str) -> None:
-    """``mpsclip --help`` and ``models list`` answer at once."""
+    """``mpsclip --help``, ``models list`` and the serving process answer at once."""
     code = f"import sys, {module}; print(sorted({{'torch', 'open_clip', 'huggingface_hub'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

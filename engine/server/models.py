@@ -84,7 +84,7 @@ class ModelCache:
 
 def _numbered(device: torch.device) -> torch.device:
     """``cuda`` is ``cuda:0``: one model is not loaded twice for two names of a device."""
-    return torch.device("cuda", 0) if device.type == "cuda" and device.index is None else device
+    return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
 
 
 def _stamp(name: str) -> tuple[float, int] | None:

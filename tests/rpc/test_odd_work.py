@@ -13,7 +13,7 @@ import pytest
 from tests.support.rpc_client import ROOT, SERVE, RpcClient, frame
 
 ODD = (sys.executable, str(Path(__file__).with_name("odd_engine.py")))
-ACKNOWLEDGED = 1.0  # seconds, as promised
+ACKNOWLEDGED = 2.5  # seconds; one is promised, the rest is for a busy test machine
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from tests.support.rasters import large_textured_raster, write_raster
 from tests.support.rpc_client import RpcClient
 
 KEY = "sk-0123456789abcdef"  # pragma: allowlist secret
+SECOND = 2.5  # one is promised; the rest is for a busy test machine
 OPTIONS = {"tile": "64px", "overlap": 0.0, "top": 6, "refine": 2}
 
 
@@ -62,7 +63,9 @@ def test_status_names_what_is_here_and_is_quick_once_torch_is_loaded(engine: Rpc
     assert first["free_bytes"] > 0
     assert {"id": "relevance", "ready": True, "note": "the retrieval model alone"} in first["segmenters"]
     assert first["problems"] == []
+    asked = time.monotonic()
     engine.result(engine.send("status"))
+    assert time.monotonic() - asked < SECOND
 
 
 def test_a_search_tells_hits_while_it_finds_them_and_writes_them(engine: RpcClient, raster: str, folder: Path) -> None:
@@ -164,7 +167,7 @@ def test_work_is_cancelled_at_its_next_batch_and_goes_on_from_there(engine: RpcC
     engine.wait_for(lambda m: m.get("params", {}).get("id") == request and m["params"].get("done", 0) >= 16)
     asked = time.monotonic()
     assert engine.result(engine.send("cancel", id=request)) == {"cancelled": True}
-    assert time.monotonic() - asked < 1.0
+    assert time.monotonic() - asked < SECOND
     assert engine.result(engine.send("status"))["loaded"] == [DEFAULT_MODEL]
     assert engine.error(request)["code"] == -32800
     (entry,) = [one for one in engine.result(engine.send("index.list"))["indexes"] if one["raster"] == large]
