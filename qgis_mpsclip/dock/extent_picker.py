@@ -7,6 +7,7 @@ from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsGeometry,
     QgsMapLayer,
+    QgsPointXY,
     QgsVectorLayer,
 )
 from qgis.gui import QgisInterface, QgsMapLayerComboBox, QgsMapTool
@@ -95,8 +96,8 @@ class ExtentPicker(QWidget):
         kind = self.kind()
         if kind == VIEW:
             settings = self._canvas.mapSettings()
-            view = QgsGeometry.fromQPolygonF(settings.visiblePolygon())  # turned with the map
-            return Area(view, settings.destinationCrs())
+            corners = [QgsPointXY(point) for point in settings.visiblePolygon()]  # turned with the map
+            return Area(QgsGeometry.fromPolygonXY([corners]), settings.destinationCrs())
         if kind == DRAWN:
             if self._drawn is None:
                 raise MpsClipError(
