@@ -22,7 +22,7 @@ DRAW_SCENE = (
     "print(write_scene(Path(sys.argv[1]), size=int(sys.argv[2])).raster)"
 )
 # The authentication store of an earlier run has a master password that nobody knows any more.
-Path(QgsApplication.qgisAuthDatabaseFilePath()).unlink(missing_ok=True)
+Path(QgsApplication.qgisSettingsDirPath(), "qgis-auth.db").unlink(missing_ok=True)
 # Variables of the caller that would lead the plugin or the engine somewhere else.
 FOREIGN = ("MPSCLIP_LLM_URL", "MPSCLIP_LLM_MODEL", "MPSCLIP_LLM_API_KEY", "MPSCLIP_SEGMENTER_WEIGHTS")
 

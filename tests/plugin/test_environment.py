@@ -32,4 +32,4 @@ def test_settings_of_another_test_are_gone() -> None:
 def test_index_weights_and_secrets_lie_in_no_folder_of_the_user(private_folders: Path) -> None:
     assert Path(os.environ["MPSCLIP_CACHE"]).is_relative_to(private_folders)
     assert Path(os.environ["MPSCLIP_DATA_DIR"]).is_relative_to(private_folders)
-    assert not Path(QgsApplication.qgisAuthDatabaseFilePath()).is_relative_to(Path.home())
+    assert not Path(QgsApplication.qgisSettingsDirPath()).is_relative_to(Path.home())
