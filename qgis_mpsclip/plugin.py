@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qgis.core import Qgis, QgsApplication, QgsRasterLayer
 from qgis.PyQt.QtCore import QObject, Qt
-from qgis.PyQt.QtWidgets import QAction, QWidget
+from qgis.PyQt.QtWidgets import QAction, QMenu, QWidget
 
 from qgis_mpsclip.client import EngineClient
 from qgis_mpsclip.client.blocking import end_shared_engine
@@ -91,14 +91,15 @@ class MpsClipPlugin:
         toggle = self._action("mpsclip", tr("Search Imagery in Plain Words"))
         toggle.setCheckable(True)
         self.dock.setToggleVisibilityAction(toggle)
-        self._add_to_menu(toggle)
         self.iface.addRasterToolBarIcon(toggle)
         self._undo.callback(self.iface.removeRasterToolBarIcon, toggle)
 
-        self._add_to_menu(self._action("index", tr("Manage Indexes…"), self.show_index_manager))
-        self._add_to_menu(self._action("settings", tr("Options…"), self.show_options))
-        self._add_to_menu(self._action("help", tr("User Guide"), open_guide))
-        self._add_to_menu(self._action("mpsclip", tr("About and Diagnostics…"), self.show_about))
+        menu = self._add_menu()
+        menu.addAction(toggle)
+        menu.addAction(self._action("index", tr("Manage Indexes…"), self.show_index_manager))
+        menu.addAction(self._action("settings", tr("Options…"), self.show_options))
+        menu.addAction(self._action("help", tr("User Guide"), open_guide))
+        menu.addAction(self._action("mpsclip", tr("About and Diagnostics…"), self.show_about))
 
         guide = self._action("help", tr("MPS-CLIP Search"), open_guide)
         self.iface.pluginHelpMenu().addAction(guide)
@@ -116,10 +117,15 @@ class MpsClipPlugin:
         self._undo.callback(_delete, action)
         return action
 
-    def _add_to_menu(self, action: QAction) -> None:
-        menu = tr("MPS-CLIP Search")
-        self.iface.addPluginToRasterMenu(menu, action)
-        self._undo.callback(self.iface.removePluginRasterMenu, menu, action)
+    def _add_menu(self) -> QMenu:
+        """A menu of our own, since QGIS's one for plugins outlives its last entry."""
+        parent = self.iface.rasterMenu()
+        menu = QMenu(tr("MPS-CLIP Search"), parent)
+        menu.setIcon(icon("mpsclip"))
+        self._undo.callback(_delete, menu)
+        parent.addMenu(menu)
+        self._undo.callback(parent.removeAction, menu.menuAction())
+        return menu
 
     # ---- what the actions do
 
