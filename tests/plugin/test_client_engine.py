@@ -317,3 +317,17 @@ def test_shutdown_while_the_engine_starts(client: EngineClient, wait_until: Wait
 def test_only_the_newest_logs_are_kept() -> None:
     files = [new_log_file() for _ in range(KEPT + 3)]
     assert sorted(log_folder().glob("engine-*.log")) == sorted(files[-KEPT:])
+
+
+def test_renewed_engine_finishes_what_it_has_and_takes_nothing_more(client: EngineClient, wait_until: Wait) -> None:
+    pid = status(client, wait_until)["pid"]
+    request, first = search(client, "wait")
+    wait_until(lambda: first.names == ["progress"])
+    client.renew()
+    _, second = search(client, "echo")
+    request.cancel()
+    wait_until(second.over)
+    assert first.names == ["progress", "cancelled"]
+    assert second.last["pid"] != pid
+    wait_until(lambda: not alive(pid))
+    assert client.crashes == []
