@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ from engine.types import (
 
 MAX_COMMIT_TILES = 8192
 CPU_BATCH, GPU_BATCH = 32, 256
+LOOK_EVERY = 5  # polls of a lock that another process holds: about a second
 MOST_FRAGMENTS = 32  # of an index that is filled area by area
 
 TileNumbers = range | IntArray
@@ -105,30 +107,33 @@ def build_index(
     place = folder.create(spec)
     found = _open_filled(place, spec, wanted)
     if found is not None:
-        store, stretch = found
-        return RasterIndex(spec, store, wanted, stretch, 0, len(wanted), store.count_left_out(_chosen(wanted)))
+        return found
+    polls = count()
 
     def waiting() -> None:
         progress(Progress("index", 0, len(wanted), f"{source.name}: another process is at it"))
         if cancel is not None and cancel():
             raise Cancelled
+        found = _open_filled(place, spec, wanted) if next(polls) % LOOK_EVERY == LOOK_EVERY - 1 else None
+        if found is not None:
+            raise _FilledMeanwhile(found)
 
-    with exclusive(place / LOCK, waiting):
-        store, stretch = _open(place, spec, source, options)
-        before = _count_done(store, wanted)
-        if before < len(wanted):
-            _fill(store, stretch, spec, wanted, source, model, options, progress, cancel)
-        complete = len(store.done) == len(spec.grid)
-        if complete and not (place / COMPLETE).exists():
-            store.compact()
-            (place / COMPLETE).touch()
-        elif not complete and store.fragments > MOST_FRAGMENTS:
-            store.compact()
-    encoded = _count_done(store, wanted) - before
-    return RasterIndex(spec, store, wanted, stretch, encoded, before, store.count_left_out(_chosen(wanted)))
+    try:
+        with exclusive(place / LOCK, waiting):
+            return _fill_missing(place, spec, wanted, source, model, options, progress, cancel)
+    except _FilledMeanwhile as meanwhile:
+        return meanwhile.index
 
 
-def _open_filled(place: Path, spec: IndexSpec, wanted: TileNumbers) -> tuple[TileStore, Stretch] | None:
+class _FilledMeanwhile(Exception):
+    """While this process waited another has encoded what it wants; it may go on with other tiles for long."""
+
+    def __init__(self, index: RasterIndex) -> None:
+        self.index = index
+        super().__init__()
+
+
+def _open_filled(place: Path, spec: IndexSpec, wanted: TileNumbers) -> RasterIndex | None:
     """Without the lock: where all wanted tiles are there it does not matter who else is adding others."""
     record = read_record(place)
     everything = len(wanted) == len(spec.grid)
@@ -136,9 +141,37 @@ def _open_filled(place: Path, spec: IndexSpec, wanted: TileNumbers) -> tuple[Til
         return None
     try:
         store = TileStore(place, spec.embed_dim)
+        if _count_done(store, wanted) < len(wanted):
+            return None
+        left_out = store.count_left_out(_chosen(wanted))
     except IndexStoreError:
         return None  # damaged, or compacted just now: looked at again under the lock
-    return (store, record.stretch) if _count_done(store, wanted) == len(wanted) else None
+    return RasterIndex(spec, store, wanted, record.stretch, 0, len(wanted), left_out)
+
+
+def _fill_missing(
+    place: Path,
+    spec: IndexSpec,
+    wanted: TileNumbers,
+    source: RasterSource,
+    model: RetrievalModel,
+    options: IndexOptions,
+    progress: ProgressSink,
+    cancel: CancelCheck | None,
+) -> RasterIndex:
+    """Only for who holds the lock."""
+    store, stretch = _open(place, spec, source, options)
+    before = _count_done(store, wanted)
+    if before < len(wanted):
+        _fill(store, stretch, spec, wanted, source, model, options, progress, cancel)
+    complete = len(store.done) == len(spec.grid)
+    if complete and not (place / COMPLETE).exists():
+        store.compact()
+        (place / COMPLETE).touch()
+    elif not complete and store.fragments > MOST_FRAGMENTS:
+        store.compact()
+    encoded = _count_done(store, wanted) - before
+    return RasterIndex(spec, store, wanted, stretch, encoded, before, store.count_left_out(_chosen(wanted)))
 
 
 def _open(place: Path, spec: IndexSpec, source: RasterSource, options: IndexOptions) -> tuple[TileStore, Stretch]:

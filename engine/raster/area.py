@@ -72,15 +72,16 @@ class Area:
         shapely.prepare(pixels)
         x0, y0, x1, y1 = pixels.bounds
         rows, cols = _between(grid, grid.n_rows, y0, y1), _between(grid, grid.n_cols, x0, x1)
-        found = []
+        across = [grid.tile(0, col) for col in cols]
+        left = np.array([tile.x for tile in across], np.float64) + _MARGIN
+        right = np.array([tile.x + tile.width for tile in across], np.float64) - _MARGIN
+        found = [np.empty(0, np.int64)]
         for row in rows:
-            tiles = [grid.tile(row, col) for col in cols]
-            left, top = (np.array([getattr(tile, axis) for tile in tiles], np.float64) for axis in ("x", "y"))
-            right, bottom = left + [tile.width for tile in tiles], top + [tile.height for tile in tiles]
-            boxes = shapely.box(left + _MARGIN, top + _MARGIN, right - _MARGIN, bottom - _MARGIN)
+            tile = grid.tile(row, 0)
+            boxes = shapely.box(left, tile.y + _MARGIN, right, tile.y + tile.height - _MARGIN)
             hit = shapely.intersects(pixels, boxes)
             found.append(row * grid.n_cols + np.array(cols, np.int64)[hit])
-        return np.concatenate(found) if found else np.empty(0, np.int64)
+        return np.concatenate(found)
 
     def _in_pixels(self, source: RasterSource) -> MultiPolygon:
         """In full-resolution pixels (column, row) of a raster; no farther than a little beyond it."""

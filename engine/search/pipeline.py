@@ -96,14 +96,15 @@ class Searcher:
         keywords = [self.extractor.extract(query) for query in queries]
         mode = choose_mode(options.score, self.model)
         chosen = parse_crs(options.crs) if options.crs else None
-        with interruptible(listeners.cancel), open_sources(rasters) as sources:
+        with open_sources(rasters) as sources:
             selections = select_tiles(sources, options)
             searched = [selection.source for selection in selections]
             context = SearchContext.of(searched, common_crs(searched, chosen))
             indexed = index_selected(selections, self.model, options, self.folder, listeners.progress, listeners.cancel)
             answerer = Answerer(self.model, self.segmenter, mode, indexed, context, options, listeners)
             listeners.on_context(context)
-            return [
-                answerer.answer(query, words, f"{query} ({n} of {len(queries)})" if len(queries) > 1 else "")
-                for n, (query, words) in enumerate(zip(queries, keywords, strict=True), start=1)
-            ]
+            with interruptible(listeners.cancel):
+                return [
+                    answerer.answer(query, words, f"{query} ({n} of {len(queries)})" if len(queries) > 1 else "")
+                    for n, (query, words) in enumerate(zip(queries, keywords, strict=True), start=1)
+                ]

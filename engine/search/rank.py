@@ -42,6 +42,7 @@ class Ranking:
             numbers.append(tiles)
             scores.append(values)
             self.seconds.append(time.perf_counter() - start)
+        self._best = [float(part.max()) if len(part) else None for part in scores]
         self._owner = np.repeat(np.arange(len(rasters)), [len(part) for part in numbers])
         self._tiles, self._scores = np.concatenate(numbers), np.concatenate(scores)
         self._order = np.argsort(-self._scores, kind="stable")
@@ -63,8 +64,7 @@ class Ranking:
 
     def best(self, raster: int) -> float | None:
         """The best score on one raster; None where none of its tiles has enough data."""
-        scores = self._scores[self._owner == raster]
-        return float(scores.max()) if len(scores) else None
+        return self._best[raster]
 
     def _scored(self, query: QueryVectors, embeddings: Float32Array) -> Float32Array:
         self._check()

@@ -21,6 +21,7 @@ from engine.raster.grid import make_grid, parse_tile_size
 from engine.raster.source import RasterSource
 from engine.raster.stretch import given_stretch
 from engine.search.hits import Counts
+from engine.search.interruptible import interruptible
 from engine.search.places import common_crs
 from engine.types import CancelCheck, IntArray, ProgressSink, no_progress
 
@@ -131,7 +132,8 @@ def index_selected(
     rasters = []
     for selection in selections:
         start = time.perf_counter()
-        index = build_index(selection.source, model, options, folder, progress, cancel, selection.tiles)
+        with interruptible(cancel):
+            index = build_index(selection.source, model, options, folder, progress, cancel, selection.tiles)
         raster = SearchedRaster(selection.source, index, time.perf_counter() - start)
         rasters.append(raster)
         if done is not None:

@@ -296,6 +296,20 @@ def test_when_one_of_two_processes_dies_the_other_finishes(tmp_path: Path, folde
     assert reused >= 4
 
 
+def test_who_waits_for_another_process_goes_on_when_that_has_done_what_is_wanted(
+    tmp_path: Path, folder: IndexFolder
+) -> None:
+    raster = write_raster(tmp_path / "texture.tif", texture(1024), photometric="RGB")
+    with start_worker(raster, folder) as worker:
+        wait_for_commits(folder, 4)
+        index = build(raster, folder, tiles=range(40, 44))
+        busy = worker.poll() is None
+        worker.kill()
+    assert busy
+    assert (index.encoded, index.reused) == (0, 4)
+    assert everything(index)[0] == [40, 41, 42, 43]
+
+
 def test_areas_and_the_whole_are_filled_by_three_processes_without_doing_work_twice(
     tmp_path: Path, folder: IndexFolder
 ) -> None:
