@@ -6,7 +6,7 @@ from typing import Any
 
 from qgis.core import QgsMapLayer
 from qgis.gui import QgisInterface, QgsDockWidget
-from qgis.PyQt.QtCore import QLocale, Qt
+from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QKeyEvent, QKeySequence
 from qgis.PyQt.QtWidgets import (
     QFormLayout,
@@ -34,12 +34,11 @@ from qgis_mpsclip.dock.tile_default import automatic_tile, tile_in_words
 from qgis_mpsclip.errors import MpsClipError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.icons import icon
-from qgis_mpsclip.rendering.plan import ground_resolution
+from qgis_mpsclip.options_page import PAGE
 from qgis_mpsclip.results import ResultsPanel
 from qgis_mpsclip.results.help_box import show_help
 from qgis_mpsclip.settings import Settings
 
-OPTIONS_PAGE = "mpsclip"
 _RESULT_LINES = 14
 
 
@@ -193,9 +192,10 @@ class SearchDock(QgsDockWidget):
             self._show_notice(None)
 
     def _engine_missing(self, text: str) -> None:
-        self._show_notice(
-            Notice(text, tr("Open the options…"), lambda: self._iface.showOptionsDialog(currentPage=OPTIONS_PAGE))
-        )
+        self._show_notice(Notice(text, tr("Open the options…"), self._open_options))
+
+    def _open_options(self) -> None:
+        self._iface.showOptionsDialog(self._iface.mainWindow(), PAGE)
 
     def _rasters_changed(self) -> None:
         self._show_automatic_tile()
@@ -222,16 +222,8 @@ class SearchDock(QgsDockWidget):
         return automatic_tile(self.rasters.selection().layers, self.advanced.chosen_resolution())
 
     def _show_automatic_tile(self) -> None:
-        layers = self.rasters.selection().layers
-        sizes = [ground_resolution(layer) for layer in layers]
-        words = tile_in_words(self._automatic_tile(), sizes[0] if len(sizes) == 1 else None)
-        locale = QLocale()
-        texts = []
-        if words["pixels"]:
-            texts.append(tr("{count} px").format(count=locale.toString(words["pixels"])))
-        if words["metres"]:
-            texts.append(tr("{length} m").format(length=locale.toString(round(words["metres"]))))
-        self.advanced.show_automatic_tile(", ".join(texts))
+        layers, resolution = self.rasters.selection().layers, self.advanced.chosen_resolution()
+        self.advanced.show_automatic_tile(tile_in_words(self._automatic_tile(), layers, resolution))
 
     def _ask_for_lists(self) -> None:
         """Models and devices, once; the engine is started for them."""

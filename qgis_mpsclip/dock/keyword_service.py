@@ -22,12 +22,13 @@ def keyword_params(settings: Settings) -> dict[str, Any] | None:
 
 
 def _key(authcfg: str) -> str | None:
-    """The password of an authentication configuration, or the value of its first header without its scheme."""
+    """The password of an authentication configuration, or the header's value of one of the method "API Header"."""
     if not authcfg:
         return None
     config = QgsAuthMethodConfig()
     if not QgsApplication.authManager().loadAuthenticationConfig(authcfg, config, True):
         return None
-    values = config.configMap()
-    value = values.get("password") or next(iter(values.values()), "")
-    return value.removeprefix("Bearer ").strip() or None
+    if config.method() == "APIHeader":
+        header = next(iter(config.configMap().values()), "")
+        return header.removeprefix("Bearer ").strip() or None
+    return config.config("password") or None

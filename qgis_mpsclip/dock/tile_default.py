@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from qgis.core import QgsRasterLayer
+from qgis.PyQt.QtCore import QLocale
 
-from qgis_mpsclip.rendering.plan import ground_resolution
+from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.rendering.plan import DEFAULT_RESOLUTION, ground_resolution
+from qgis_mpsclip.rendering.sources import engine_source
 
 SIDE = 224
 """Pixels a side of what the models look at."""
@@ -23,9 +24,9 @@ def automatic_tile(layers: list[QgsRasterLayer], resolution: float | None = None
     LEAST_SIDE pixels. Rasters of different resolutions are cut in metres, so that their tiles show equally much ground.
 
     Args:
-        resolution: metres a pixel of layers that are rendered; those that are files have their own.
+        resolution: metres a pixel that was chosen for layers that are rendered; files have their own.
     """
-    sizes = [resolution or ground_resolution(layer) for layer in layers]
+    sizes = [_pixel(layer, resolution) for layer in layers]
     known = [size for size in sizes if size]
     if not known or len(known) < len(sizes):
         return f"{SIDE}px"  # metres cannot be measured on all of them
@@ -36,9 +37,22 @@ def automatic_tile(layers: list[QgsRasterLayer], resolution: float | None = None
     return f"{max(side, LEAST_SIDE * coarsest):.4g}m"
 
 
-def tile_in_words(tile: str, resolution: float | None) -> dict[str, Any]:
-    """``pixels`` and ``metres`` of a tile as numbers for people; None where they are unknown."""
-    value = float(tile.rstrip("pxm"))
-    if tile.endswith("px"):
-        return {"pixels": round(value), "metres": value * resolution if resolution else None}
-    return {"pixels": round(value / resolution) if resolution else None, "metres": value}
+def _pixel(layer: QgsRasterLayer, resolution: float | None) -> float | None:
+    """Metres of a pixel of what the engine gets to see."""
+    own = ground_resolution(layer)
+    return own if engine_source(layer) is not None else resolution or own or DEFAULT_RESOLUTION
+
+
+def tile_in_words(tile: str, layers: list[QgsRasterLayer], resolution: float | None = None) -> str:
+    """``224 px, 112 m``: what is known of both; metres alone where the layers' pixels differ."""
+    pixel = _pixel(layers[0], resolution) if len(layers) == 1 else None
+    value, locale = float(tile.rstrip("pxm")), QLocale()
+    in_pixels = tile.endswith("px")
+    pixels = value if in_pixels else value / pixel if pixel else None
+    metres = value if not in_pixels else value * pixel if pixel else None
+    parts = []
+    if pixels is not None:
+        parts.append(tr("{count} px").format(count=locale.toString(round(pixels))))
+    if metres is not None:
+        parts.append(tr("{length} m").format(length=locale.toString(round(metres))))
+    return ", ".join(parts)

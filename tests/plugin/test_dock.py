@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -414,6 +415,7 @@ class SceneTiles(ThreadingHTTPServer):
     """A real XYZ service whose imagery is a raster."""
 
     daemon_threads = True
+    delay = 0.0
 
     def __init__(self, raster: Path) -> None:
         super().__init__(("127.0.0.1", 0), _TileHandler)
@@ -427,6 +429,7 @@ class _TileHandler(BaseHTTPRequestHandler):
         side = 2 * 20037508.342789244 / 2**z
         left, top = x * side - 20037508.342789244, 20037508.342789244 - y * side
         name = f"/vsimem/{z}-{x}-{y}.png"
+        time.sleep(self.server.delay)
         with self.server.lock:
             tile = gdal.Warp(
                 "",
@@ -454,18 +457,23 @@ class _TileHandler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def web_map(scene_raster: Path, dock: SearchDock) -> Iterator[QgsRasterLayer]:
+def tiles(scene_raster: Path) -> Iterator[SceneTiles]:
     server = SceneTiles(scene_raster)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    uri = f"type=xyz&url=http://127.0.0.1:{server.server_port}/{{z}}/{{x}}/{{y}}.png&zmin=0&zmax=19&crs=EPSG:3857"
-    layer = QgsRasterLayer(uri, "web map", "wms")
-    assert layer.isValid()
-    QgsProject.instance().addMapLayer(layer)
-    yield layer
+    yield server
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture
+def web_map(tiles: SceneTiles, dock: SearchDock) -> QgsRasterLayer:
+    uri = f"type=xyz&url=http://127.0.0.1:{tiles.server_port}/{{z}}/{{x}}/{{y}}.png&zmin=0&zmax=19&crs=EPSG:3857"
+    layer = QgsRasterLayer(uri, "web map", "wms")
+    assert layer.isValid()
+    QgsProject.instance().addMapLayer(layer)
+    return layer
 
 
 def test_a_web_map_is_rendered_and_searched(
@@ -481,6 +489,18 @@ def test_a_web_map_is_rendered_and_searched(
     # 512 m of ground at 1 m a pixel; the drawn rectangle is turned a little against the web map.
     assert picture.RasterXSize == pytest.approx(515, abs=15)
     assert list(dock.results._search.layers.values()) == [web_map.id()]
+
+
+def test_rendering_is_cancelled_too(dock: SearchDock, web_map: QgsRasterLayer, tiles: SceneTiles, wait_until) -> None:
+    tiles.delay = 0.2
+    dock.extent.set_drawn(QgsGeometry.fromRect(QgsRectangle(0, 0, 4000, 4000)), web_map.crs())
+    type_and_enter(dock, "trees")
+    assert dock.progress.label.text() == "Rendering “web map”"
+    QTest.qWait(500)
+    QTest.keyClick(dock.query.edit, Qt.Key.Key_Escape)
+    finish(dock, 20)
+    assert list(QgsProject.instance().mapLayers().values()) == [web_map]
+    assert "cancelled" in messages(dock)
 
 
 def test_too_much_to_render_is_refused_and_much_is_asked_for(

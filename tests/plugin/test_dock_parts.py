@@ -1,0 +1,246 @@
+"""The dock's parts that need no engine: what is sent, what is said, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from osgeo import gdal
+from qgis.core import (
+    QgsApplication,
+    QgsAuthMethodConfig,
+    QgsCoordinateReferenceSystem,
+    QgsGeometry,
+    QgsProject,
+    QgsRasterLayer,
+    QgsRectangle,
+    QgsSingleBandPseudoColorRenderer,
+)
+from qgis.PyQt.QtCore import QLocale
+
+from qgis_mpsclip.dock.advanced import AdvancedOptions
+from qgis_mpsclip.dock.form import SearchForm
+from qgis_mpsclip.dock.inputs import check_size, inputs_again, raster_inputs
+from qgis_mpsclip.dock.keyword_service import keyword_params
+from qgis_mpsclip.dock.progress_row import duration, progress_text
+from qgis_mpsclip.dock.raster_picker import RasterPicker, RasterSelection
+from qgis_mpsclip.dock.tile_default import automatic_tile, tile_in_words
+from qgis_mpsclip.errors import MpsClipError
+from qgis_mpsclip.rendering.area import Area
+from qgis_mpsclip.settings import Settings
+
+UTM = QgsCoordinateReferenceSystem("EPSG:32632")
+
+
+@pytest.fixture(autouse=True)
+def english() -> None:
+    QLocale.setDefault(QLocale("en_US"))
+
+
+def raster(folder: Path, name: str, pixel: float = 1.0, side: int = 20, crs: str = "EPSG:32632") -> QgsRasterLayer:
+    """A grey raster with values from 0 to 399 in 16 bits."""
+    path = folder / f"{name}.tif"
+    data = gdal.GetDriverByName("GTiff").Create(str(path), side, side, 1, gdal.GDT_UInt16)
+    data.SetGeoTransform((500_000, pixel, 0, 5_000_000, 0, -pixel))
+    if crs:
+        data.SetProjection(QgsCoordinateReferenceSystem(crs).toWkt())
+    data.GetRasterBand(1).WriteRaster(
+        0, 0, 20, 20, b"".join(value.to_bytes(2, "little") for value in range(400)), buf_type=gdal.GDT_UInt16
+    )
+    data = None
+    layer = QgsRasterLayer(str(path), name)
+    if not crs:
+        layer.setCrs(QgsCoordinateReferenceSystem())
+    return layer
+
+
+def stretched(layer: QgsRasterLayer, low: float, high: float) -> QgsRasterLayer:
+    enhancement = layer.renderer().contrastEnhancement()
+    enhancement.setMinimumValue(low)
+    enhancement.setMaximumValue(high)
+    return layer
+
+
+def form(*layers: QgsRasterLayer, **values: object) -> SearchForm:
+    return SearchForm("trees", RasterSelection(list(layers)), **values)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "tile"),
+    [
+        ((0.5,), "224px"),
+        ((1.0, 1.05), "224px"),
+        ((0.1,), "67.2m"),
+        ((10.0,), "672m"),
+        ((30.0,), "1920m"),
+        ((0.5, 2.0), "448m"),
+    ],
+)
+def test_tiles_suit_the_ground_resolution(tmp_path: Path, pixels: tuple[float, ...], tile: str) -> None:
+    layers = [raster(tmp_path, str(pixel), pixel) for pixel in pixels]
+    unit, value = tile.lstrip("0123456789."), float(tile.rstrip("pxm"))
+    found = automatic_tile(layers)
+    assert found.endswith(unit)
+    assert float(found.rstrip("pxm")) == pytest.approx(value, rel=5e-3)  # true metres, not the projection's
+
+
+def test_metres_are_not_measured_where_a_crs_lacks(tmp_path: Path) -> None:
+    assert automatic_tile([raster(tmp_path, "a", 0.1), raster(tmp_path, "b", 5.0, crs="")]) == "224px"
+    assert automatic_tile([]) == "224px"
+
+
+def test_the_automatic_tile_is_told_in_pixels_and_metres(tmp_path: Path) -> None:
+    layer = raster(tmp_path, "half", 0.5)
+    assert tile_in_words("224px", [layer]) == "224 px, 112 m"
+    assert tile_in_words("67.2m", [layer, layer]) == "67 m"
+    assert tile_in_words("224px", []) == "224 px"
+
+
+def test_one_display_goes_into_the_options(tmp_path: Path) -> None:
+    layers = [stretched(raster(tmp_path, name), 100, 300) for name in "ab"]
+    inputs, options = raster_inputs(form(*layers, options={"top": 5}, as_displayed=True))
+    assert options == {"top": 5, "bands": [1], "stretch": [[100, 300]]}
+    assert [each.path for each in inputs] == [layer.source() for layer in layers]
+    assert [each.layer_id for each in inputs] == [layer.id() for layer in layers]
+
+
+def test_different_displays_become_one_view_each(tmp_path: Path) -> None:
+    layers = [stretched(raster(tmp_path, "a"), 0, 255), stretched(raster(tmp_path, "b"), 145, 400)]
+    inputs, options = raster_inputs(form(*layers, as_displayed=True))
+    assert options == {}
+    first, second = (gdal.Open(each.path) for each in inputs)
+    assert (first.RasterCount, second.RasterCount) == (2, 2)
+    assert list(first.GetRasterBand(1).ReadRaster(0, 10, 3, 1)) == [200, 201, 202]
+    assert list(second.GetRasterBand(1).ReadRaster(0, 10, 3, 1)) == [55, 56, 57]
+
+
+def test_a_style_that_bands_cannot_say_is_rendered(tmp_path: Path) -> None:
+    layer = raster(tmp_path, "a")
+    layer.setRenderer(QgsSingleBandPseudoColorRenderer(layer.dataProvider(), 1))
+    (one,), _ = raster_inputs(form(layer, as_displayed=True))
+    assert one.path is None
+    assert (one.plan.columns, one.plan.rows) == (20, 20)
+    (one,), _ = raster_inputs(form(layer))
+    assert one.path == layer.source()
+    with pytest.raises(MpsClipError, match="has no bands to choose"):
+        raster_inputs(form(layer, options={"bands": [1]}, render=frozenset({layer.id()})))
+
+
+def test_the_area_is_sent_with_its_crs(tmp_path: Path) -> None:
+    area = Area(QgsGeometry.fromRect(QgsRectangle(0, 0, 2, 1)), UTM)
+    _, options = raster_inputs(form(raster(tmp_path, "a"), area=area))
+    assert options["area"] == {"wkt": "Polygon ((0 0, 2 0, 2 1, 0 1, 0 0))", "crs": "EPSG:32632"}
+
+
+def test_rendering_has_a_limit_and_asks_before_much(tmp_path: Path) -> None:
+    layer = raster(tmp_path, "a", side=6000)
+    inputs, _ = raster_inputs(form(layer, render=frozenset({layer.id()})))
+    assert "36 million pixels" in check_size(inputs, 100_000_000)
+    with pytest.raises(MpsClipError, match=r"takes 36 million pixels; the limit is 30\. Choose a smaller extent"):
+        check_size(inputs, 30_000_000)
+    assert check_size(raster_inputs(form(layer))[0], 1) == ""
+
+
+def test_an_earlier_request_renders_again_what_is_gone(tmp_path: Path, qgis_new_project) -> None:
+    layer = raster(tmp_path, "a")
+    QgsProject.instance().addMapLayer(layer)
+    gone, there = str(tmp_path / "gone.tif"), layer.source()
+    area = {"wkt": "Polygon ((500000 4999990, 500010 4999990, 500010 5000000, 500000 5000000, 500000 4999990))"}
+    params = {"rasters": [gone, there], "options": {"area": {**area, "crs": "EPSG:32632"}}}
+    first, second = inputs_again(params, {gone: layer.id(), there: layer.id()}, None)
+    assert (first.path, first.plan.columns, first.plan.rows) == (None, 10, 10)
+    assert (second.path, second.plan) == (there, None)
+    with pytest.raises(MpsClipError, match=r"gone\.tif is no longer there"):
+        inputs_again(params, {}, None)
+
+
+def test_progress_says_what_how_much_how_fast_and_how_long() -> None:
+    progress = {"stage": "index", "done": 1200, "total": 34000, "rate": 85.3, "remaining": 384.6}
+    assert progress_text(progress) == "Looking at tiles: 1,200 of 34,000 · 85 tiles/s · 6 min 25 s left"
+    assert progress_text({"stage": "refine", "done": 3, "total": 32, "rate": 0.5, "remaining": 58}) == (
+        "Outlining hits: 3 of 32 · 58 s left"
+    )
+    assert progress_text({"stage": "load", "done": 0, "total": 0, "rate": None, "remaining": None}) == (
+        "Loading the model"
+    )
+    assert progress_text({"stage": "unheard of"}) == "Working"
+    assert duration(7500) == "2 h 5 min"
+
+
+def test_options_leave_out_what_is_not_chosen(qgis_app) -> None:
+    settings = Settings()
+    advanced = AdvancedOptions(settings)
+    assert advanced.options("224px") == {"tile": "224px", "overlap": 0.25, "top": 50, "refine": 32}
+    assert (advanced.chosen_model(), advanced.chosen_device(), advanced.chosen_resolution()) == (None, None, None)
+    settings.default_model, settings.device = "openai-b32", "cpu"
+    advanced.unit.setCurrentIndex(advanced.unit.findData("m"))
+    advanced.side.setValue(150)
+    advanced.bands.setText("4; 3,2")
+    advanced.min_score.setValue(0.2)
+    advanced.segmenter.setCurrentIndex(advanced.segmenter.findData("none"))
+    assert advanced.options("224px") == {
+        "tile": "150m",
+        "overlap": 0.25,
+        "top": 50,
+        "refine": 32,
+        "bands": [4, 3, 2],
+        "min_score": 0.2,
+        "segmenter": "none",
+    }
+    assert (advanced.chosen_model(), advanced.chosen_device()) == ("openai-b32", "cpu")
+    assert not advanced.refine.isEnabled()
+    for text in ("1,2", "red", "0", "1 2 3 4"):
+        advanced.bands.setText(text)
+        with pytest.raises(MpsClipError, match=f"“{text}” names no bands"):
+            advanced.options("224px")
+
+
+def test_the_choice_of_rasters_follows_the_project(qgis_iface, qgis_new_project, tmp_path: Path) -> None:
+    picker = RasterPicker(qgis_iface)
+    assert not picker.selection()
+    first, second = raster(tmp_path, "a"), raster(tmp_path, "b")
+    QgsProject.instance().addMapLayer(first)
+    assert picker.selection().layers == [first]
+    QgsProject.instance().addMapLayer(second)
+    assert picker.selection().layers == [first], "the choice stays when layers come"
+    picker.combo.setCurrentIndex(picker.combo.findData("all"))
+    assert set(picker.selection().layers) == {first, second}
+    first.setName("renamed")
+    assert picker.combo.findText("renamed") >= 0
+    assert set(picker.selection().layers) == {first, second}
+    second_id = second.id()
+    QgsProject.instance().removeMapLayer(second_id)
+    assert picker.selection().layers == [first]
+    picker.select_files(["/data/one.tif", "/data/two words.tif"])
+    assert picker.selection().files == ["/data/one.tif", "/data/two words.tif"]
+    picker.clean_up()
+
+
+@pytest.mark.parametrize(
+    ("method", "values"),
+    [
+        ("Basic", {"username": "me", "password": "top-key"}),
+        ("APIHeader", {"Authorization": "Bearer top-key"}),
+    ],
+)
+def test_the_key_of_the_language_model_comes_from_the_authentication_store(
+    qgis_app, method: str, values: dict[str, str]
+) -> None:
+    settings = Settings()
+    assert keyword_params(settings) is None
+    settings.llm_url, settings.llm_model = "http://localhost:11434/v1", "small"
+    assert keyword_params(settings) == {
+        "extractor": "llm",
+        "llm_url": "http://localhost:11434/v1",
+        "llm_model": "small",
+        "llm_api_key": None,
+    }
+    manager = QgsApplication.authManager()
+    assert manager.setMasterPassword("a test", True)  # that of the other tests of this run
+    config = QgsAuthMethodConfig(method)
+    config.setName("service")
+    config.setConfigMap(values)
+    stored, config = manager.storeAuthenticationConfig(config)
+    assert stored
+    settings.llm_authcfg = config.id()
+    assert keyword_params(settings)["llm_api_key"] == "top-key"
