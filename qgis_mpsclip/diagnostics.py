@@ -17,6 +17,7 @@ from qgis_mpsclip.client.interpreter import find_interpreter
 from qgis_mpsclip.client.log_files import last_lines, log_folder
 from qgis_mpsclip.errors import EngineMissing
 from qgis_mpsclip.settings import Settings
+from qgis_mpsclip.sizes import size_text
 from qgis_mpsclip.version import plugin_version
 
 _LOG_LINES = 30
@@ -64,8 +65,7 @@ def report(settings: Settings, status: Mapping[str, Any] | None, problem: str = 
     for title, rows in sections:
         if rows:
             lines += [f"### {title}", *(f"- {name}: {value}" for name, value in rows), ""]
-    text = redact("\n".join(lines))
-    log = redact(_log(), folders=True)
+    text, log = redact("\n".join(lines), folders=True), redact(_log(), folders=True)
     return f"{text}\n### Log\n```\n{log}\n```\n" if log else text
 
 
@@ -102,7 +102,7 @@ def _engine(status: Mapping[str, Any] | None, problem: str) -> list[tuple[str, s
         ("Default model", status.get("default_model")),
         ("Loaded models", ", ".join(status.get("loaded", [])) or "none"),
         ("Segmenters", segmenters),
-        ("Indexes", f"{_megabytes(status.get('cache_bytes'))}, {_megabytes(status.get('free_bytes'))} free"),
+        ("Indexes", f"{size_text(status.get('cache_bytes'))}, {size_text(status.get('free_bytes'))} free"),
     ]
     return [(name, str(value)) for name, value in rows]
 
@@ -121,10 +121,6 @@ def _log() -> str:
     except OSError:
         return ""
     return last_lines(files[-1], _LOG_LINES) if files else ""
-
-
-def _megabytes(count: object) -> str:
-    return f"{float(count) / 1e6:,.0f} MB" if isinstance(count, (int, float)) else "?"
 
 
 def _user_name() -> str:

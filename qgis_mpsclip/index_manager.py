@@ -26,10 +26,11 @@ from qgis_mpsclip.documentation import open_guide
 from qgis_mpsclip.errors import EngineError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.settings import Settings
+from qgis_mpsclip.sizes import size_text
 
 ENTRY = Qt.ItemDataRole.UserRole
 SORT = int(Qt.ItemDataRole.UserRole) + 1
-RASTER, SIZE, TILES, MODEL, CHANGED, STATE = range(6)
+RASTER, SIZE, SIDE, TILES, MODEL, CHANGED, STATE = range(7)
 
 
 class _Row(QTreeWidgetItem):
@@ -96,7 +97,9 @@ class IndexManager(QDialog):
         table = QTreeWidget()
         table.setObjectName("indexes")
         table.setAccessibleName(tr("Indexes"))
-        table.setHeaderLabels([tr("Raster"), tr("Size"), tr("Tiles"), tr("Model"), tr("Last change"), tr("State")])
+        table.setHeaderLabels(
+            [tr("Raster"), tr("Size"), tr("Tile"), tr("Tiles"), tr("Model"), tr("Last change"), tr("State")]
+        )
         table.setRootIsDecorated(False)
         table.setUniformRowHeights(True)
         table.setAlternatingRowColors(True)
@@ -115,7 +118,7 @@ class IndexManager(QDialog):
         for entry in answer.get("indexes", []):
             self.table.addTopLevelItem(_row(entry))
         self.table.setSortingEnabled(True)
-        for column in (SIZE, TILES, MODEL, CHANGED, STATE):
+        for column in (SIZE, SIDE, TILES, MODEL, CHANGED, STATE):
             self.table.resizeColumnToContents(column)
         count = self.table.topLevelItemCount()
         if count == 0:
@@ -124,9 +127,9 @@ class IndexManager(QDialog):
         self.summary.setText(
             tr("{count} indexes, {size}, in {folder}; {free} free").format(
                 count=count,
-                size=_size(answer.get("bytes")),
+                size=size_text(answer.get("bytes")),
                 folder=answer.get("folder", "?"),
-                free=_size(answer.get("free_bytes")),
+                free=size_text(answer.get("free_bytes")),
             )
         )
 
@@ -193,7 +196,8 @@ def _row(entry: dict[str, Any]) -> _Row:
     raster, tiles, done = entry.get("raster") or "", entry.get("tiles") or 0, entry.get("done")
     cells = {
         RASTER: (PurePath(raster).name or tr("(unknown)"), raster),
-        SIZE: (_size(entry.get("bytes")), entry.get("bytes") or 0),
+        SIZE: (size_text(entry.get("bytes")), entry.get("bytes") or 0),
+        SIDE: (tr("{pixels} px").format(pixels=entry.get("tile") or "?"), entry.get("tile") or 0),
         TILES: (tr("{done} of {all}").format(done="?" if done is None else done, all=tiles or "?"), tiles),
         MODEL: (entry.get("model") or "?", entry.get("model") or ""),
         CHANGED: (_time(entry.get("modified")), entry.get("modified") or ""),
@@ -202,7 +206,7 @@ def _row(entry: dict[str, Any]) -> _Row:
     row = _Row([text for text, _ in cells.values()])
     for column, (_, value) in cells.items():
         row.setData(column, SORT, value)
-    for column in (SIZE, TILES):
+    for column in (SIZE, SIDE, TILES):
         row.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
     row.setToolTip(RASTER, raster)
     row.setToolTip(STATE, str(entry.get("stale") or ""))
@@ -216,7 +220,7 @@ def _state(entry: dict[str, Any]) -> tuple[str, str]:
     elif entry.get("done") is None:
         text = tr("damaged")
     elif entry["done"] < (entry.get("tiles") or 0):
-        text = tr("unfinished")
+        text = tr("in part")
     else:
         text = tr("complete")
     return text, text
@@ -226,7 +230,3 @@ def _time(stamp: str | None) -> str:
     """An ISO time with zone as local date and time."""
     time = QDateTime.fromString(stamp or "", Qt.DateFormat.ISODate)
     return QLocale().toString(time.toLocalTime(), QLocale.FormatType.ShortFormat) if time.isValid() else "?"
-
-
-def _size(count: int | None) -> str:
-    return "?" if count is None else QLocale().formattedDataSize(int(count), 1, QLocale.DataSizeFormat.DataSizeSIFormat)

@@ -18,7 +18,7 @@ from qgis_mpsclip.client import EngineClient
 from qgis_mpsclip.client.log_files import log_folder
 from qgis_mpsclip.diagnostics import redact, report
 from qgis_mpsclip.documentation import guide_url
-from qgis_mpsclip.index_manager import RASTER, SIZE, STATE, IndexManager
+from qgis_mpsclip.index_manager import RASTER, SIDE, SIZE, STATE, IndexManager
 from qgis_mpsclip.settings import Settings
 
 SECONDS = 120.0
@@ -82,6 +82,7 @@ def test_indexes_are_listed_and_removed_as_chosen(
     manager.table.sortByColumn(RASTER, Qt.SortOrder.AscendingOrder)
     assert column(manager, RASTER) == ["a.tif", "b.tif", "c.tif"]
     assert column(manager, STATE) == ["complete", "stale: raster is gone", "complete"]
+    assert column(manager, SIDE) == ["512 px"] * 3
     assert all(text.endswith(("kB", "MB")) for text in column(manager, SIZE))
     assert manager.summary.text().startswith("3 indexes, ")
     assert str(fresh_cache) in manager.summary.text()
@@ -124,6 +125,7 @@ def test_about_page_copies_a_report_of_the_running_engine(client: EngineClient, 
     assert text == dialog.text.toPlainText()
     for line in ("### Plugin", "- QGIS: 3", "### Engine", "- Default model: rsicd-mini", "- torch: "):
         assert line in text
+    assert "- Python of the engine: …/python (environment)" in text
     assert str(Path.home()) + "/" not in text
 
 
