@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qgis.core import QgsCoordinateReferenceSystem, QgsCoordinateTransformContext, QgsVectorLayer
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
+    QgsCoordinateTransformContext,
+    QgsCsException,
+    QgsFeatureRequest,
+    QgsVectorLayer,
+)
 
 from qgis_mpsclip.errors import MpsClipError
 from qgis_mpsclip.i18n import tr
@@ -67,7 +74,8 @@ def export_hits(
     An existing GeoPackage gets new layers under names of their own; any other existing file is left alone.
 
     Raises:
-        MpsClipError: no hit to write, a file exists already, or it cannot be written.
+        MpsClipError: no hit to write, one lies where the CRS is not defined, a file exists already, or it cannot be
+            written.
     """
     if not export.path.parent.is_dir():
         raise MpsClipError(
@@ -79,6 +87,7 @@ def export_hits(
     parts = [Part(sources[HITS], HITS, ids)]
     if export.outlines and SUBREGIONS in sources:
         parts.append(Part(sources[SUBREGIONS], SUBREGIONS, _features(sources[SUBREGIONS], "hit_rank", export.ranks)))
+    _check_crs(parts, export.crs, context)
     if export.format.driver == GEOPACKAGE:
         names = [part.name for part in parts]
         if export.path.exists():
@@ -109,3 +118,23 @@ def _features(layer: QgsVectorLayer, field: str, ranks: Sequence[int] | None) ->
         if wanted is None or int(feature[field]) in wanted
     ]
     return [fid for _, fid in sorted(found)]
+
+
+def _check_crs(
+    parts: Sequence[Part], crs: QgsCoordinateReferenceSystem | None, context: QgsCoordinateTransformContext
+) -> None:
+    """Whether all that is to be written has a place in the CRS: the writer would put it at infinity."""
+    for part in parts:
+        if crs is None or not part.layer.crs().isValid():
+            continue
+        transform = QgsCoordinateTransform(part.layer.crs(), crs, context)
+        for feature in part.layer.getFeatures(QgsFeatureRequest().setFilterFids(list(part.ids or ()))):
+            try:
+                found = transform.transformBoundingBox(feature.geometry().boundingBox()).isFinite()
+            except QgsCsException:
+                found = False
+            if not found:
+                raise MpsClipError(
+                    tr("Some hits lie where {crs} is not defined.").format(crs=crs.userFriendlyIdentifier()),
+                    tr("Choose another CRS."),
+                )

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from qgis.core import QgsProject
+
+from qgis_mpsclip.results import ResultsPanel
+from qgis_mpsclip.results.history_menu import HistoryMenu
+from qgis_mpsclip.results.review import Review
+from tests.plugin.results.conftest import QUERY, Said, run
+
+
+def reopen(project: QgsProject, file: Path) -> None:
+    assert project.write(str(file))
+    project.clear()
+    assert project.read(str(file))
+
+
+def test_earlier_searches_survive_saving_and_reopening(
+    finished: ResultsPanel, project: QgsProject, said: Said, tmp_path: Path
+) -> None:
+    reopen(project, tmp_path / "map.qgz")
+    (entry,) = finished.history.entries()
+    assert (entry.query, entry.hits, entry.path) == (QUERY, 12, said.file)
+    assert entry.params["options"] == said.params["options"]
+    layers = {layer.name(): layer for layer in project.mapLayers().values()}
+    assert layers["hits"].isValid() and layers["hits"].featureCount() == 12
+    assert layers["subregions"].isValid()
+
+
+def test_an_opened_search_uses_the_layers_of_the_project(
+    finished: ResultsPanel, project: QgsProject, tmp_path: Path
+) -> None:
+    finished.list.setCurrentIndex(finished.proxy.index(0, 0))
+    finished.command("accept")
+    key = finished.current().key
+    reopen(project, tmp_path / "map.qgz")
+    before = set(project.mapLayers())
+    finished.open_file(finished.history.entries()[0])
+    assert set(project.mapLayers()) == before
+    assert finished.model.rowCount() == 12 and finished.model.review(key) == Review("accepted")
+    assert finished.list.itemDelegate().colours.keys() == {"houses", "road"}
+    finished.list.setCurrentIndex(finished.proxy.index(1, 0))
+    finished.command("reject")
+    assert len(finished.model.reviews()) == 2
+
+
+def test_an_opened_search_brings_its_layers_back(finished: ResultsPanel, project: QgsProject) -> None:
+    project.removeAllMapLayers()
+    project.layerTreeRoot().removeAllChildren()
+    finished.open_file(finished.history.entries()[0])
+    assert sorted(layer.name() for layer in project.mapLayers().values()) == ["hits", "subregions"]
+    assert [node.name() for node in project.layerTreeRoot().children()] == [QUERY]
+
+
+def test_a_project_that_moves_with_its_results_finds_them(
+    panel: ResultsPanel, project: QgsProject, said: Said, tmp_path: Path
+) -> None:
+    home = tmp_path / "before"
+    (home / "mpsclip").mkdir(parents=True)
+    shutil.move(said.file, home / "mpsclip" / "houses.gpkg")
+    said.params["out"] = said.report["out"] = str(home / "mpsclip" / "houses.gpkg")
+    project.setFileName(str(home / "map.qgs"))
+    run(panel, said)
+    assert project.write()
+    project.clear()
+    home.rename(tmp_path / "after")
+    assert project.read(str(tmp_path / "after" / "map.qgs"))
+    (entry,) = panel.history.entries()
+    assert entry.path == tmp_path / "after" / "mpsclip" / "houses.gpkg"
+    panel.open_file(entry)
+    assert panel.model.rowCount() == 12
+
+
+def test_no_key_of_a_service_is_written_into_the_project(
+    panel: ResultsPanel, project: QgsProject, said: Said, tmp_path: Path
+) -> None:
+    said.params["keywords"] = {"extractor": "llm", "llm_model": "some-model", "llm_api_key": "not-to-be-told"}
+    run(panel, said)
+    assert project.write(str(tmp_path / "map.qgs"))
+    text = (tmp_path / "map.qgs").read_text(encoding="utf-8")
+    assert "some-model" in text and "not-to-be-told" not in text
+
+
+def test_rerun_hands_over_what_was_searched(finished: ResultsPanel, said: Said) -> None:
+    got: list[dict[str, object]] = []
+    finished.rerunRequested.connect(got.append)
+    finished.history_menu.rerunRequested.emit(finished.history.entries()[0])
+    (again,) = got
+    assert again["query"] == again["title"] == QUERY
+    assert again["params"] == {name: value for name, value in said.params.items() if name not in ("out", "overwrite")}
+    assert list(again["layers"]) == said.params["rasters"]
+
+
+def test_the_menu_lists_the_searches_and_forgets_one(finished: ResultsPanel, said: Said) -> None:
+    menu: HistoryMenu = finished.history_menu
+    menu.fill()
+    (entry,) = menu.actions()
+    assert entry.text().startswith(f"{QUERY} (12 hits, ")
+    opening, again, remove = entry.menu().actions()
+    assert opening.isEnabled() and again.isEnabled()
+    remove.trigger()
+    assert finished.history.entries() == [] and said.file.exists()
+    menu.fill()
+    (nothing,) = menu.actions()
+    assert not nothing.isEnabled()
+
+
+def test_a_search_whose_file_is_gone_can_only_be_rerun(finished: ResultsPanel, project: QgsProject, said: Said) -> None:
+    project.removeAllMapLayers()
+    said.file.unlink()
+    finished.history_menu.fill()
+    opening, again, _ = finished.history_menu.actions()[0].menu().actions()
+    assert not opening.isEnabled() and again.isEnabled()
+    finished.open_file(finished.history.entries()[0])
+    assert finished.model.rowCount() == 12  # what was shown stays
+
+
+def test_a_damaged_list_of_searches_is_as_none(panel: ResultsPanel, project: QgsProject) -> None:
+    for text in ("{", "7", '[{"query": 1}, 5]'):
+        project.writeEntry("mpsclip", "/searches", text)
+        assert panel.history.entries() == []
+
+
+def test_the_empty_panel_points_to_earlier_searches(
+    finished: ResultsPanel, project: QgsProject, tmp_path: Path
+) -> None:
+    reopen(project, tmp_path / "map.qgz")
+    assert finished.empty.title.text() == "No search yet"
+    assert "Earlier searches" in finished.empty.text.text()
