@@ -21,7 +21,12 @@ def log_folder() -> Path:
 
 
 def new_log_file() -> Path | None:
-    """A new empty file; older ones beyond the newest few are deleted. None where none can be written."""
+    """A new empty file; older ones beyond the newest few are deleted. None where none can be written.
+
+    Without an application of QGIS there is no profile, and so no log.
+    """
+    if not QgsApplication.qgisSettingsDirPath():
+        return None
     started = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     file = log_folder() / f"engine-{started}-{os.getpid()}-{next(_starts)}.log"
     try:

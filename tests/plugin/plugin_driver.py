@@ -83,7 +83,7 @@ def receivers():
     project, canvas = QgsProject.instance(), iface.mapCanvas()
     tree = iface.layerTreeView()
     signals = {
-        "project": (project, ("layersAdded", "layersRemoved", "layerWasAdded", "readProject", "cleared", "crsChanged")),
+        "project": (project, ("layersAdded", "layersRemoved", "layerWasAdded", "crsChanged")),
         "canvas": (canvas, ("extentsChanged", "destinationCrsChanged", "mapToolSet", "layersChanged")),
         "tree": (tree, ("currentLayerChanged",)),
         "registry": (QgsApplication.processingRegistry(), ("providerAdded", "providerRemoved")),

@@ -170,7 +170,8 @@ def test_engine_ends_when_qgis_is_killed(engine_python: Path, tmp_path: Path) ->
         "    time.sleep(600)\n"
     )
     environment = {**os.environ, "MPSCLIP_PYTHON": str(engine_python), "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment, text=True) as parent:
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, cwd=tmp_path, text=True) as parent:
         pid = int(parent.stdout.readline())
         assert not gone(pid)
         parent.kill()
@@ -178,6 +179,7 @@ def test_engine_ends_when_qgis_is_killed(engine_python: Path, tmp_path: Path) ->
     while not gone(pid):
         assert time.monotonic() < end, "the engine outlives its parent"
         time.sleep(0.1)
+    assert list(tmp_path.iterdir()) == []  # no profile, no log
 
 
 def test_blocking_search_returns_the_report_and_can_be_cancelled(
