@@ -51,7 +51,7 @@ class AdvancedOptions(QgsCollapsibleGroupBox):
             _above(self.unit, self.side),
             tr("Side of the squares that are compared with your words: about as large as what you look for."),
         )
-        self.overlap = _number("overlap", 0, 90, 25, 0, " %")
+        self.overlap = _number("overlap", 0, 90, 25, 0, tr(" %"))
         self._row(tr("Overlap"), self.overlap, tr("Of neighbouring tiles. More finds what lies on their borders."))
         self.as_displayed = QCheckBox(tr("As displa&yed"))
         self.as_displayed.setObjectName("as_displayed")
@@ -64,7 +64,7 @@ class AdvancedOptions(QgsCollapsibleGroupBox):
         self.bands.setObjectName("bands")
         self.bands.setPlaceholderText(tr("Automatic"))
         self._row(tr("&Bands"), self.bands, tr("One band, or three for red, green and blue, such as 4, 3, 2."))
-        self.resolution = _number("resolution", 0, 1000, 0, 2, " m")
+        self.resolution = _number("resolution", 0, 1000, 0, 2, tr(" m"))
         self.resolution.setSpecialValueText(tr("Automatic"))
         self._row(
             tr("Map pi&xel"),
@@ -193,7 +193,7 @@ class AdvancedOptions(QgsCollapsibleGroupBox):
     def _unit_changed(self) -> None:
         unit = self.unit.currentData()
         self.side.setVisible(unit != AUTOMATIC)
-        self.side.setSuffix(" m" if unit == METRES else " px")
+        self.side.setSuffix(tr(" m") if unit == METRES else tr(" px"))
 
 
 def _combo(name: str, entries: Sequence[tuple[str, str]]) -> NarrowCombo:

@@ -22,7 +22,7 @@ from qgis.PyQt.QtWidgets import (
 
 from qgis_mpsclip.client import EngineClient
 from qgis_mpsclip.dock.advanced import AdvancedOptions
-from qgis_mpsclip.dock.extent_picker import ExtentPicker
+from qgis_mpsclip.dock.extent_picker import VIEW, WHOLE, ExtentPicker
 from qgis_mpsclip.dock.form import SearchForm
 from qgis_mpsclip.dock.help import help_text
 from qgis_mpsclip.dock.notice import Notice, NoticeBox
@@ -35,6 +35,8 @@ from qgis_mpsclip.errors import MpsClipError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.icons import icon
 from qgis_mpsclip.options_page import PAGE
+from qgis_mpsclip.rendering.plan import has_grid
+from qgis_mpsclip.rendering.sources import engine_source
 from qgis_mpsclip.results import ResultsPanel
 from qgis_mpsclip.results.help_box import show_help
 from qgis_mpsclip.settings import Settings
@@ -198,6 +200,9 @@ class SearchDock(QgsDockWidget):
         self._iface.showOptionsDialog(self._iface.mainWindow(), PAGE)
 
     def _rasters_changed(self) -> None:
+        layers = self.rasters.selection().layers
+        if self.extent.kind() == WHOLE and any(engine_source(each) is None and not has_grid(each) for each in layers):
+            self.extent.set_kind(VIEW)  # the whole of a web map is the whole world
         self._show_automatic_tile()
         self._show_notice(self._notice_kept)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from html import escape
 from typing import Any
 
 from qgis.core import Qgis, QgsProject
@@ -101,7 +102,11 @@ class SearchController(QObject):
 
     def tell_error(self, error: MpsClipError) -> None:
         """Problem and remedy in the message bar."""
-        self._iface.messageBar().pushMessage(TITLE, str(error), Qgis.MessageLevel.Critical, 0)
+        self._tell(str(error), Qgis.MessageLevel.Critical)
+
+    def _tell(self, text: str, level: Qgis.MessageLevel, seconds: int = 0) -> None:
+        # The bar reads HTML; 0 seconds: until the user closes it.
+        self._iface.messageBar().pushMessage(TITLE, escape(text, quote=False), level, seconds)
 
     # ---- before the engine
 
@@ -136,6 +141,11 @@ class SearchController(QObject):
             self._send()
             return
         plan = left[0].plan
+        if QgsProject.instance().mapLayer(left[0].layer_id or "") is None:  # while another one was rendered
+            self._failed(
+                MpsClipError(tr("A layer that was to be searched has been removed."), tr("Choose layers again."))
+            )
+            return
         job = self._rendered.job(plan, self)
         if job is None:
             self._use(left[0], str(self._rendered.file(plan)))
@@ -182,16 +192,19 @@ class SearchController(QObject):
         self._results.finish(report)
         hits = report.get("hits") or []
         counts, seconds = report.get("counts") or {}, (report.get("timings") or {}).get("total") or 0.0
-        text = tr("{hits} hits for “{query}” among {tiles} tiles, in {seconds} s.").format(
+        text = (
+            tr("One hit for “{query}” among {tiles} tiles, in {seconds} s.")
+            if len(hits) == 1
+            else tr("{hits} hits for “{query}” among {tiles} tiles, in {seconds} s.")
+        )
+        text = text.format(
             hits=len(hits),
             query=query,
             tiles=QLocale().toString(int(counts.get("tiles") or 0)),
             seconds=QLocale().toString(float(seconds), "f", 1),
         )
-        for note in report.get("notes") or ():
-            text += f" {note}"
         level = Qgis.MessageLevel.Success if hits else Qgis.MessageLevel.Info
-        self._iface.messageBar().pushMessage(TITLE, text, level, 8)
+        self._tell(text, level, 8)
         self._end()
 
     def _failed(self, error: MpsClipError) -> None:
@@ -208,12 +221,8 @@ class SearchController(QObject):
         if self._request is not None:
             self._results.abort(None)
         self._end()
-        self._iface.messageBar().pushMessage(
-            TITLE,
-            tr("The search was cancelled. What was finished is kept: the same search goes on from there."),
-            Qgis.MessageLevel.Info,
-            5,
-        )
+        text = tr("The search was cancelled. What was finished is kept: the same search goes on from there.")
+        self._tell(text, Qgis.MessageLevel.Info, 5)
 
     def _end(self) -> None:
         self._drop_job()
@@ -239,7 +248,7 @@ class SearchController(QObject):
             return False
         bar = self._iface.messageBar()
         item = bar.createMessage(
-            TITLE, tr("{problem} QGIS can render the layer instead.").format(problem=error.problem)
+            TITLE, tr("{problem} QGIS can render the layer instead.").format(problem=escape(error.problem, quote=False))
         )
         button = QPushButton(tr("Render and search"), item)
         button.clicked.connect(

@@ -34,7 +34,11 @@ class Area:
 
     def params(self) -> dict[str, Any]:
         """The option ``area`` of a request."""
-        return {"wkt": self.geometry.asWkt(9), "crs": crs_name(self.crs)}
+        # What every reader of WKT knows: straight edges, x and y.
+        flat = QgsGeometry(self.geometry.constGet().segmentize())
+        flat.get().dropZValue()
+        flat.get().dropMValue()
+        return {"wkt": flat.asWkt(9), "crs": crs_name(self.crs)}
 
     def within(self, crs: QgsCoordinateReferenceSystem) -> Area:
         """The same polygons in another CRS; as they are where either CRS is unknown.

@@ -38,6 +38,7 @@ class RenderJob(QObject):
     def __init__(self, plan: RenderPlan, file: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._plan = plan
+        self._name = plan.layer.name()  # the layer may be removed meanwhile
         self._file = file
         self._stopped = False
         self._task: QgsRasterFileWriterTask | None = None
@@ -61,7 +62,7 @@ class RenderJob(QObject):
             plan.layer.crs(),
             QgsProject.instance().transformContext(),
         )
-        self._task.setDescription(tr("Rendering “{name}”").format(name=plan.layer.name()))
+        self._task.setDescription(tr("Rendering “{name}”").format(name=self._name))
         self._task.progressChanged.connect(self.progress)
         self._task.taskCompleted.connect(self._completed)
         self._task.taskTerminated.connect(self._terminated)
@@ -82,7 +83,7 @@ class RenderJob(QObject):
             self._remove()
             self.failed.emit(
                 MpsClipError(
-                    tr("The layer “{name}” gave no picture for this extent.").format(name=self._plan.layer.name()),
+                    tr("The layer “{name}” gave no picture for this extent.").format(name=self._name),
                     tr("Check that its server can be reached and has data there; QGIS's log messages say more."),
                 )
             )
@@ -97,9 +98,7 @@ class RenderJob(QObject):
             return
         self.failed.emit(
             MpsClipError(
-                tr("The layer “{name}” could not be rendered into {file}.").format(
-                    name=self._plan.layer.name(), file=self._file
-                ),
+                tr("The layer “{name}” could not be rendered into {file}.").format(name=self._name, file=self._file),
                 tr("Check that the disk has room, and choose a smaller extent."),
             )
         )

@@ -506,6 +506,8 @@ def test_rendering_is_cancelled_too(dock: SearchDock, web_map: QgsRasterLayer, t
 def test_too_much_to_render_is_refused_and_much_is_asked_for(
     dock: SearchDock, web_map: QgsRasterLayer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert dock.extent.kind() == "view", "the whole of a web map is too much"
+    dock.extent.set_kind("whole")
     type_and_enter(dock, "trees")
     assert "million pixels; the limit is 100." in messages(dock)
     assert not dock.controller.is_busy

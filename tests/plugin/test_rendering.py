@@ -37,7 +37,7 @@ UTM = QgsCoordinateReferenceSystem("EPSG:32632")
 
 
 class TileServer(ThreadingHTTPServer):
-    """XYZ tiles of 256 pixels up to zoom level 19. Each tells its place: red is x, green y modulo 256, blue the level."""
+    """XYZ tiles of 256 pixels up to zoom level 19. Each tells its place: red is x, green y modulo 256, blue z."""
 
     delay = 0.0
     daemon_threads = True
@@ -275,5 +275,7 @@ def test_ground_resolution_is_in_metres(scene_layer: QgsRasterLayer, xyz_layer: 
 def test_an_area_names_its_crs_or_spells_it_out() -> None:
     assert box(0, 0, 1, 1, UTM).params() == {"wkt": "Polygon ((0 0, 1 0, 1 1, 0 1, 0 0))", "crs": "EPSG:32632"}
     assert box(0, 0, 1, 1, QgsCoordinateReferenceSystem()).params()["crs"] is None
+    with_height = Area(QgsGeometry.fromWkt("CurvePolygonZM ((0 0 5 1, 1 0 5 1, 1 1 5 1, 0 0 5 1))"), UTM)
+    assert with_height.params()["wkt"] == "Polygon ((0 0, 1 0, 1 1, 0 0))"
     own = QgsCoordinateReferenceSystem.fromProj("+proj=tmerc +lat_0=1 +lon_0=2 +ellps=bessel +units=m +no_defs")
     assert crs_name(own).startswith("BOUNDCRS[") or crs_name(own).startswith("PROJCRS[")
