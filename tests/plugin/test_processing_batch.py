@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,12 +28,19 @@ TEMPORARY = "TEMPORARY_OUTPUT"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def provider(qgis_app: QgsApplication, qgis_processing: None) -> MpsClipProvider:
+def provider(qgis_app: QgsApplication, qgis_processing: None) -> Iterator[MpsClipProvider]:
     """The provider as QGIS has it when the plugin is loaded."""
     made = MpsClipProvider()
     assert QgsApplication.processingRegistry().addProvider(made)
     yield made
     assert QgsApplication.processingRegistry().removeProvider(made)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """What an error's traceback holds on to goes while QGIS still runs: its layers must not outlive QGIS."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,7 @@ OUTPUTS = {
 
 
 @pytest.fixture(scope="module")
-def provider(qgis_app: QgsApplication) -> MpsClipProvider:
+def provider(qgis_app: QgsApplication) -> Iterator[MpsClipProvider]:
     """The provider as QGIS has it when the plugin is loaded."""
     made = MpsClipProvider()
     assert QgsApplication.processingRegistry().addProvider(made)

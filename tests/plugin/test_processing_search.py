@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +57,19 @@ class Feedback(QgsProcessingFeedback):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def provider(qgis_app: QgsApplication, qgis_processing: None) -> MpsClipProvider:
+def provider(qgis_app: QgsApplication, qgis_processing: None) -> Iterator[MpsClipProvider]:
     """The provider as QGIS has it when the plugin is loaded."""
     made = MpsClipProvider()
     assert QgsApplication.processingRegistry().addProvider(made)
     yield made
     assert QgsApplication.processingRegistry().removeProvider(made)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """What an error's traceback holds on to goes while QGIS still runs: its layers must not outlive QGIS."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
