@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from osgeo import gdal
@@ -36,37 +37,53 @@ MERCATOR = QgsCoordinateReferenceSystem("EPSG:3857")
 UTM = QgsCoordinateReferenceSystem("EPSG:32632")
 
 
-class TileServer(ThreadingHTTPServer):
-    """XYZ tiles of 256 pixels up to zoom level 19. Each tells its place: red is x, green y modulo 256, blue z."""
+class MapServer(ThreadingHTTPServer):
+    """Two services whose pictures tell their place by their colours.
+
+    XYZ tiles of 256 pixels up to zoom level 19: red is x, green y modulo 256, blue z. WMS 1.3.0, layer ``ground`` in
+    EPSG:32632, at most 500 pixels a side: red and green are the upper left corner in kilometres modulo 256.
+    """
 
     delay = 0.0
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.asked: list[tuple[int, int, int]] = []
+        self.asked: list[tuple[int, ...]] = []
 
-    def uri(self) -> str:
-        return f"type=xyz&url=http://127.0.0.1:{self.server_port}/{{z}}/{{x}}/{{y}}.png&zmin=0&zmax=19&crs=EPSG:3857"
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def xyz(self) -> str:
+        return f"type=xyz&url={self.address}/{{z}}/{{x}}/{{y}}.png&zmin=0&zmax=19&crs=EPSG:3857"
+
+    def wms(self) -> str:
+        return f"crs=EPSG:32632&format=image/png&layers=ground&styles=&url={self.address}/wms"
 
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        z, x, y = (int(part) for part in self.path.removesuffix(".png").split("/")[1:])
-        self.server.asked.append((z, x, y))
         time.sleep(self.server.delay)
-        driver = gdal.GetDriverByName("MEM")
-        tile = driver.Create("", 256, 256, 3)
-        for band, value in enumerate((x % 256, y % 256, z * 10), start=1):
-            tile.GetRasterBand(band).Fill(value)
-        name = f"/vsimem/{threading.get_ident()}.png"
-        gdal.GetDriverByName("PNG").CreateCopy(name, tile)
-        file = gdal.VSIFOpenL(name, "rb")
-        content = bytes(gdal.VSIFReadL(1, 1 << 20, file))
-        gdal.VSIFCloseL(file)
-        gdal.Unlink(name)
+        query = {name.lower(): value for name, value in parse_qsl(urlsplit(self.path).query)}
+        if query.get("request") == "GetCapabilities":
+            self._answer(
+                "text/xml",
+                CAPABILITIES.replace("HTTP_GET", HTTP_GET).replace("ADDRESS", f"{self.server.address}/wms?").encode(),
+            )
+        elif query.get("request") == "GetMap":
+            x0, _, _, y1 = (float(number) for number in query["bbox"].split(","))
+            width, height = int(query["width"]), int(query["height"])
+            self.server.asked.append((width, height))
+            self._answer("image/png", _png(width, height, (round(x0 / 1000) % 256, round(y1 / 1000) % 256, 7)))
+        else:
+            z, x, y = (int(part) for part in self.path.removesuffix(".png").split("/")[1:])
+            self.server.asked.append((z, x, y))
+            self._answer("image/png", _png(256, 256, (x % 256, y % 256, z * 10)))
+
+    def _answer(self, kind: str, content: bytes) -> None:
         self.send_response(200)
-        self.send_header("Content-Type", "image/png")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -75,9 +92,39 @@ class _Handler(BaseHTTPRequestHandler):
         """Silent."""
 
 
+def _png(width: int, height: int, colour: tuple[int, int, int]) -> bytes:
+    picture = gdal.GetDriverByName("MEM").Create("", width, height, 3)
+    for band, value in enumerate(colour, start=1):
+        picture.GetRasterBand(band).Fill(value)
+    name = f"/vsimem/{threading.get_ident()}.png"
+    gdal.GetDriverByName("PNG").CreateCopy(name, picture)
+    file = gdal.VSIFOpenL(name, "rb")
+    content = bytes(gdal.VSIFReadL(1, 1 << 22, file))
+    gdal.VSIFCloseL(file)
+    gdal.Unlink(name)
+    return content
+
+
+HTTP_GET = '<DCPType><HTTP><Get><OnlineResource xlink:href="ADDRESS"/></Get></HTTP></DCPType>'
+CAPABILITIES = """<?xml version="1.0"?>
+<WMS_Capabilities version="1.3.0" xmlns="http://www.opengis.net/wms" xmlns:xlink="http://www.w3.org/1999/xlink">
+<Service><Name>WMS</Name><Title>t</Title><OnlineResource xlink:href="ADDRESS"/>
+<MaxWidth>500</MaxWidth><MaxHeight>500</MaxHeight></Service>
+<Capability><Request>
+<GetCapabilities><Format>text/xml</Format>HTTP_GET</GetCapabilities>
+<GetMap><Format>image/png</Format>HTTP_GET</GetMap>
+</Request><Exception><Format>XML</Format></Exception>
+<Layer><Name>ground</Name><Title>ground</Title><CRS>EPSG:32632</CRS>
+<EX_GeographicBoundingBox><westBoundLongitude>6</westBoundLongitude><eastBoundLongitude>12</eastBoundLongitude>
+<southBoundLatitude>40</southBoundLatitude><northBoundLatitude>60</northBoundLatitude></EX_GeographicBoundingBox>
+<BoundingBox CRS="EPSG:32632" minx="300000" miny="4500000" maxx="700000" maxy="6500000"/>
+</Layer></Capability></WMS_Capabilities>
+"""
+
+
 @pytest.fixture
-def tile_server() -> Iterator[TileServer]:
-    server = TileServer()
+def tile_server() -> Iterator[MapServer]:
+    server = MapServer()
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server
@@ -87,8 +134,8 @@ def tile_server() -> Iterator[TileServer]:
 
 
 @pytest.fixture
-def xyz_layer(tile_server: TileServer) -> QgsRasterLayer:
-    layer = QgsRasterLayer(tile_server.uri(), "map of tiles", "wms")
+def xyz_layer(tile_server: MapServer) -> QgsRasterLayer:
+    layer = QgsRasterLayer(tile_server.xyz(), "map of tiles", "wms")
     assert layer.isValid(), layer.error().message()
     return layer
 
@@ -106,7 +153,7 @@ def run(job: RenderJob, wait_until) -> dict[str, QSignalSpy]:
 
 def test_xyz_tiles_are_rendered_where_they_lie(
     xyz_layer: QgsRasterLayer,
-    tile_server: TileServer,
+    tile_server: MapServer,
     tmp_path: Path,
     wait_until,
 ) -> None:
@@ -125,6 +172,19 @@ def test_xyz_tiles_are_rendered_where_they_lie(
         expected = [int((x + WORLD) / side) % 256, int((WORLD - y) / side) % 256, zoom * 10, 255]
         assert list(picture.ReadRaster(int(x - 1000), int((4000 - y) * 1987 / 2000), 1, 1)) == expected
     assert 0 < spies["progress"][0][0] <= 100
+
+
+def test_a_wms_is_rendered_within_the_limits_of_its_server(tile_server: MapServer, tmp_path: Path, wait_until) -> None:
+    layer = QgsRasterLayer(tile_server.wms(), "ground", "wms")
+    assert layer.isValid(), layer.error().message()
+    plan = plan_rendering(layer, box(500_000, 5_400_000, 503_000, 5_402_000, UTM), 2.0)
+    assert (plan.columns, plan.rows) == (1501, 1001)  # on this meridian a unit of UTM is 1.0004 m
+    spies = run(RenderJob(plan, tmp_path / "map.tif"), wait_until)
+    assert len(spies["finished"]) == 1, list(spies["failed"])
+    assert max(max(size) for size in tile_server.asked) <= 500
+    picture = gdal.Open(str(tmp_path / "map.tif"))
+    assert picture.GetSpatialRef().GetAuthorityCode(None) == "32632"
+    assert list(picture.ReadRaster(2, 2, 1, 1)) == [500 % 256, 5402 % 256, 7, 255]
 
 
 def test_metres_are_true_far_from_the_equator(xyz_layer: QgsRasterLayer) -> None:
@@ -154,7 +214,7 @@ def test_an_extent_beside_the_layer_is_refused(scene_layer: QgsRasterLayer) -> N
 
 def test_a_cancelled_rendering_leaves_no_file(
     xyz_layer: QgsRasterLayer,
-    tile_server: TileServer,
+    tile_server: MapServer,
     tmp_path: Path,
     wait_until,
 ) -> None:
@@ -170,9 +230,9 @@ def test_a_cancelled_rendering_leaves_no_file(
 
 
 def test_a_server_that_is_gone_is_named(tmp_path: Path, wait_until) -> None:
-    server = TileServer()
+    server = MapServer()
     server.server_close()
-    layer = QgsRasterLayer(server.uri(), "gone", "wms")
+    layer = QgsRasterLayer(server.xyz(), "gone", "wms")
     spies = run(RenderJob(plan_rendering(layer, box(0, 0, 300, 300), None), tmp_path / "map.tif"), wait_until)
     assert "“gone” gave no picture" in str(spies["failed"][0][0])
     assert not (tmp_path / "map.tif").exists()
@@ -180,7 +240,7 @@ def test_a_server_that_is_gone_is_named(tmp_path: Path, wait_until) -> None:
 
 def test_the_same_picture_is_rendered_once_a_session(
     xyz_layer: QgsRasterLayer,
-    tile_server: TileServer,
+    tile_server: MapServer,
     wait_until,
 ) -> None:
     rendered, parent = RenderedRasters(), QObject()
