@@ -23,6 +23,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from qgis_mpsclip.client import EngineClient, PendingRequest, find_interpreter
+from qgis_mpsclip.client.blocking import renew_shared_engine
 from qgis_mpsclip.documentation import help_button
 from qgis_mpsclip.errors import EngineError, EngineMissing
 from qgis_mpsclip.i18n import tr
@@ -84,6 +85,7 @@ class OptionsPage(QgsOptionsPageWidget):
             setattr(self._settings, name, value)
         if before != [getattr(self._settings, name) for name in _ENGINE_SETTINGS]:
             self._client.renew()
+            renew_shared_engine()
 
     # ---- fields
 

@@ -31,6 +31,7 @@ class _SharedEngine:
         self._lock = threading.Lock()
         self._process: BlockingProcess | None = None
         self._leases = 0
+        self._outdated = False
         self._idle: threading.Timer | None = None
 
     def lease(self) -> None:
@@ -42,10 +43,17 @@ class _SharedEngine:
         minutes = Settings().idle_minutes
         with self._lock:
             self._leases -= 1
-            if self._leases == 0 and self._process is not None and minutes > 0:
+            outdated = self._outdated
+            if self._leases == 0 and self._process is not None and minutes > 0 and not outdated:
                 self._idle = threading.Timer(minutes * 60, self._end_if_idle)
                 self._idle.daemon = True
                 self._idle.start()
+        if outdated:
+            self._end_if_idle()
+
+    def renew(self) -> None:
+        self._outdated = True
+        self._end_if_idle()
 
     def process(self, find: Callable[[Settings], Interpreter]) -> BlockingProcess:
         with self._lock:
@@ -56,18 +64,21 @@ class _SharedEngine:
 
     def end(self) -> None:
         with self._lock:
-            self._stop_waiting()
-            process, self._process = self._process, None
+            process = self._let_go()
         if process is not None:
             process.leave()
 
     def _end_if_idle(self) -> None:
         with self._lock:
-            if self._leases:
-                return
-            process, self._process = self._process, None
+            process = None if self._leases else self._let_go()
         if process is not None:
             process.leave()
+
+    def _let_go(self) -> BlockingProcess | None:
+        self._stop_waiting()
+        self._outdated = False
+        process, self._process = self._process, None
+        return process
 
     def _stop_waiting(self) -> None:
         if self._idle is not None:
@@ -82,6 +93,11 @@ _shared = _SharedEngine()
 def end_shared_engine() -> None:
     """End the process-wide engine, if it runs; requests that wait for it raise EngineCancelled."""
     _shared.end()
+
+
+def renew_shared_engine() -> None:
+    """Settings of the engine have changed: the running one ends when nobody holds a lease of it any more."""
+    _shared.renew()
 
 
 class BlockingEngine:

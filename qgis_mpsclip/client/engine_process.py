@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,7 @@ class EngineProcess(QObject):
         self._interpreter = interpreter
         self._settings = settings
         self._decoder = FrameDecoder()
+        self._inbox: deque[dict[str, Any]] = deque()
         self._reason: EngineError | None = None  # why we killed it
         self._leaving = False
         self._over = False
@@ -115,10 +118,18 @@ class EngineProcess(QObject):
         if self._reason is not None:
             return
         try:
-            for message in self._decoder.feed(self._process.readAllStandardOutput().data()):
-                self._take(message)
+            self._inbox += self._decoder.feed(self._process.readAllStandardOutput().data())
         except FrameError as error:
             self.kill(launch.broken_stream(str(error), self.log_file))
+        QTimer.singleShot(0, self._deliver)
+
+    def _deliver(self) -> None:
+        """Hand over one message. Apart from reading and one by one, since a slot may run a dialog, and Qt's event loop
+        in it: what follows is to arrive there."""
+        if self._inbox:
+            message = self._inbox.popleft()
+            QTimer.singleShot(0, self._deliver)
+            self._take(message)
 
     def _take(self, message: dict[str, Any]) -> None:
         if self._leaving:
@@ -143,7 +154,9 @@ class EngineProcess(QObject):
 
     def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
         self._read()  # an answer may have come with the end
-        signalled = status == QProcess.ExitStatus.CrashExit
+        while self._inbox:
+            self._take(self._inbox.popleft())
+        signalled = os.name == "posix" and status == QProcess.ExitStatus.CrashExit
         words, killed = launch.exit_status(-code if signalled else code)
         self._end(self._reason or launch.crash(self.has_opened, words, killed, self.log_file))
 

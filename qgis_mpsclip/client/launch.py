@@ -74,10 +74,12 @@ def silent(seconds: int, log_file: Path | None) -> EngineCrashed:
 
 def exit_status(code: int) -> tuple[str, bool]:
     """A return code as :mod:`subprocess` gives it, in words, and whether it means that the process was killed."""
+    if os.name != "posix":  # crashes have codes that are known by their hexadecimal form, such as 0xC0000005
+        return tr("exit status {code}").format(code=code if 0 <= code < 256 else f"0x{code & 0xFFFFFFFF:08X}"), False
     if code >= 0:
         return tr("exit status {code}").format(code=code), False
     try:
         name = signal.Signals(-code).name
     except ValueError:
         name = str(-code)
-    return tr("signal {name}").format(name=name), os.name == "posix" and -code in (signal.SIGKILL, signal.SIGTERM)
+    return tr("signal {name}").format(name=name), -code in (signal.SIGKILL, signal.SIGTERM)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from qgis_mpsclip.client import blocking
-from qgis_mpsclip.client.blocking import BlockingEngine, end_shared_engine
+from qgis_mpsclip.client.blocking import BlockingEngine, end_shared_engine, renew_shared_engine
 from qgis_mpsclip.client.interpreter import Interpreter
 from qgis_mpsclip.errors import EngineCancelled, EngineCrashed, EngineError
 from qgis_mpsclip.settings import Settings
@@ -206,6 +206,18 @@ def test_idle_engine_ends_when_nobody_holds_a_lease(monkeypatch: pytest.MonkeyPa
         time.sleep(0.5)
         assert alive(pid)
     wait_for(lambda: not alive(pid))
+
+
+def test_renewed_engine_serves_its_leases_to_the_end() -> None:
+    with BlockingEngine(find) as engine:
+        pid = pid_of(engine)
+        renew_shared_engine()
+        assert pid_of(engine) == pid
+    wait_for(lambda: not alive(pid))
+    with BlockingEngine(find) as engine:
+        second = pid_of(engine)
+    renew_shared_engine()
+    assert not alive(second)
 
 
 def test_shutdown_ends_an_engine_that_does_not_listen(engine: BlockingEngine, monkeypatch: pytest.MonkeyPatch) -> None:

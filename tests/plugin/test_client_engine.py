@@ -116,6 +116,22 @@ def test_answer_of_megabytes_arrives_whole(client: EngineClient, wait_until: Wai
     assert outcome.last == {"text": "ä" * 400_000}
 
 
+def test_slot_that_runs_a_dialog_does_not_hold_up_what_follows(client: EngineClient, wait_until: Wait) -> None:
+    request = client.request("search", {"query": "echo"})
+    seen: list[str] = []
+
+    def linger(params: dict) -> None:
+        seen.append("progress")
+        wait_until(lambda: "finished" in seen)  # as a dialog's own event loop does
+        seen.append("closed")
+
+    request.progress.connect(linger)
+    request.partial.connect(lambda method, params: seen.append(method))
+    request.finished.connect(lambda result: seen.append("finished"))
+    wait_until(lambda: "closed" in seen)
+    assert seen == ["progress", "shortlist", "hit", "finished", "closed"]
+
+
 def test_error_of_the_engine_keeps_problem_remedy_and_code(client: EngineClient, wait_until: Wait) -> None:
     _, outcome = search(client, "fail")
     wait_until(outcome.over)
