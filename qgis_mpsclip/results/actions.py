@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qgis.core import QgsApplication
-from qgis.PyQt.QtCore import QObject, QSize, pyqtSignal
+from qgis.PyQt.QtCore import QObject, QSize, Qt, pyqtSignal
 from qgis.PyQt.QtGui import QIcon, QKeySequence
 from qgis.PyQt.QtWidgets import QMenu, QToolBar, QToolButton, QWidget
 
@@ -54,6 +54,7 @@ class HitActions(QObject):
         bar.setIconSize(QSize(side, side))
         for command in ("accept", "reject", "note", "undo", "redo", "export"):
             bar.addAction(self._actions[command])
+            bar.widgetForAction(self._actions[command]).setFocusPolicy(Qt.FocusPolicy.TabFocus)
         return bar
 
     def button(self, command: str, parent: QWidget) -> QToolButton:

@@ -28,6 +28,7 @@ class FilterBar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._levels: list[float] = []
+        self._keywords: list[str] | None = None
         self._least: float | None = None
         self.order = _combo(tr("Order of the hits"))
         for order, words in (
@@ -70,6 +71,10 @@ class FilterBar(QWidget):
 
     def set_keywords(self, keywords: Iterable[str]) -> None:
         """Keywords to choose from; the choice stays while it is there."""
+        keywords = list(keywords)
+        if keywords == self._keywords:
+            return
+        self._keywords = keywords
         before = self.shown.currentData()
         choices = [
             (tr("All hits"), ("all", None)),

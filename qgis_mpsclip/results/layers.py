@@ -157,7 +157,7 @@ class ResultLayers(QObject):
             return False
         self._ids = {name: layer.id() for name, layer in found.items()}
         for layer in found.values():
-            layer.setSubsetString("")
+            _set_subset(layer, "")
         self._path = path
         self._features = feature_ids(found[HITS])
         return True
@@ -209,7 +209,7 @@ class ResultLayers(QObject):
         self._shown = listed or ""
         for layer, field in ((self.hits, "rank"), (self.subregions, "hit_rank")):
             if layer is not None and not layer.isEditable():
-                layer.setSubsetString("" if listed is None else f'"{field}" IN ({listed})')
+                _set_subset(layer, "" if listed is None else f'"{field}" IN ({listed})')
 
     def select(self, keys: Collection[HitKey]) -> list[int]:
         """Feature ids of hits in the layer ``hits``."""
@@ -306,6 +306,22 @@ def _memory_layer(
     layer.updateFields()
     layer.setCustomProperty(NO_MEMORY_WARNING, 1)  # its file is on the way
     return layer
+
+
+def _set_subset(layer: QgsVectorLayer, subset: str) -> None:
+    """Shows a part of a layer.
+
+    A file is opened anew for it: the provider's own way opens it for writing, and what reads it without locks beside
+    that (GDAL 3.6) cannot count its features any more.
+    """
+    if layer.subsetString() == subset or layer.isEditable():
+        return
+    if layer.providerType() != "ogr":
+        layer.setSubsetString(subset)
+        return
+    parts = [part for part in layer.source().split("|") if not part.startswith("subset=")]
+    source = "|".join([*parts, f"subset={subset}"] if subset else parts)
+    layer.setDataSource(source, layer.name(), "ogr", False)
 
 
 def _uri(path: Path, name: str) -> str:

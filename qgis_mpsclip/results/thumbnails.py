@@ -28,8 +28,8 @@ from qgis.PyQt.QtXml import QDomDocument
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.results.hits import Hit, HitKey
 
-SIDE = 160  # pixels of the longer side: sharp at 72 units and a scaling of 200 %
-KEPT = 600  # pictures, 100 kB each at most
+SIDE = 192  # pixels of the longer side: sharp at a scaling of 200 % too
+KEPT = 400  # pictures, 150 kB each at most
 BATCH = 8  # of one task: a new list's first rows do not wait for what the user has left behind
 
 

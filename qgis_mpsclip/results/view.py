@@ -117,6 +117,7 @@ class ResultsPanel(QWidget):
             self._layers.use_file(path)
         except MpsClipError as error:
             self._warn(error)
+            self._tell()
             return
         if not self.model.hits():
             self.thumbnails.show_search(self._search.layers, self._crs)
@@ -268,6 +269,7 @@ class ResultsPanel(QWidget):
     def _show_search(
         self, search: SearchRequest, crs: QgsCoordinateReferenceSystem, layers: ResultLayers | None = None
     ) -> None:
+        self._layers.show_only(None)  # nothing would show its other hits again
         self._layers.deleteLater()
         self._layers = layers or ResultLayers(self._project, search.name, search.query, self)
         self._search, self._crs = search, crs
@@ -439,7 +441,8 @@ class ResultsPanel(QWidget):
             return
         self.history.add(EarlierSearch.of(self._search, path, self.model.rowCount()))
         title = tr("Search cancelled") if reason is None else tr("Search failed")
-        self._say(title, tr("The {count} hits found so far are kept.").format(count=self.model.rowCount()))
+        words = tr("The {count} hits found so far are kept in {file}.")
+        self._say(title, words.format(count=self.model.rowCount(), file=path.name))
 
     def _rerun(self, search: EarlierSearch) -> None:
         self.rerunRequested.emit(

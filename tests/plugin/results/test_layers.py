@@ -178,6 +178,7 @@ def test_the_map_shows_what_the_list_shows(finished: ResultsPanel, project: QgsP
     shown = {hit.rank for hit in finished.proxy.shown()}
     assert {feature["rank"] for feature in hits.getFeatures()} == shown == {1, 2, 3}
     assert {feature["hit_rank"] for feature in subregions.getFeatures()} <= shown
+    assert hits.featureCount() == 3 and isinstance(hits.renderer(), QgsGraduatedSymbolRenderer)
     finished.filters.reset()
     finished._filter_map()
     assert hits.featureCount() == 12 and hits.subsetString() == ""

@@ -1,17 +1,29 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsRectangle
+from osgeo import gdal
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
+    QgsGeometry,
+    QgsProject,
+    QgsRasterLayer,
+    QgsRectangle,
+    QgsSingleBandGrayRenderer,
+)
 from qgis.gui import QgisInterface
 from qgis.PyQt.QtCore import QEvent, QPoint, Qt
 from qgis.PyQt.QtGui import QGuiApplication, QKeyEvent
 from qgis.PyQt.QtTest import QTest
-from qgis.PyQt.QtWidgets import QApplication, QMenu, QMessageBox
+from qgis.PyQt.QtWidgets import QApplication, QMenu, QMessageBox, QToolButton
 
 from qgis_mpsclip.results import ResultsPanel, SearchRequest
 from qgis_mpsclip.results.export_dialog import ExportDialog
+from qgis_mpsclip.results.hits import hit_from_json
 from qgis_mpsclip.results.model import Filter, Order, Role
 from qgis_mpsclip.results.review import Review
 from tests.plugin.results.conftest import OPTIONS, QUERY, Said
@@ -111,8 +123,6 @@ def test_the_map_goes_to_the_tile_in_another_project_crs(finished: ResultsPanel,
     click(finished, 1)
     centre = canvas.extent().center()
     back = QgsCoordinateReferenceSystem("EPSG:3857"), QgsCoordinateReferenceSystem("EPSG:32632")
-    from qgis.core import QgsCoordinateTransform
-
     point = QgsCoordinateTransform(*back, QgsProject.instance()).transform(centre)
     assert point.distance(finished.current().geometry.boundingBox().center()) < 0.5
 
@@ -177,11 +187,11 @@ def test_keys_accept_reject_and_take_back(finished: ResultsPanel) -> None:
 
 def test_the_lists_keys_come_before_shortcuts_of_the_window(finished: ResultsPanel) -> None:
     for key, modifier in ((Key.Key_Z, ControlModifier), (Key.Key_A, NoModifier), (Key.Key_C, ControlModifier)):
-        event = QKeyEvent(QEvent.Type.ShortcutOverride, int(key), modifier)
+        event = QKeyEvent(QEvent.Type.ShortcutOverride, _code(key), modifier)
         event.ignore()
         QApplication.sendEvent(finished.list, event)
         assert event.isAccepted()
-    event = QKeyEvent(QEvent.Type.ShortcutOverride, int(Key.Key_S), ControlModifier)
+    event = QKeyEvent(QEvent.Type.ShortcutOverride, _code(Key.Key_S), ControlModifier)
     event.ignore()
     QApplication.sendEvent(finished.list, event)
     assert not event.isAccepted()
@@ -305,12 +315,10 @@ def test_another_search_replaces_the_list_and_leaves_the_earlier_layers(
 def test_pictures_come_from_the_raster_as_the_layer_shows_it(
     finished: ResultsPanel, scene_layer: QgsRasterLayer, wait_until: Callable[..., None]
 ) -> None:
-    from qgis.core import QgsSingleBandGrayRenderer
-
     index = finished.proxy.index(0, 0)
     wait_until(lambda: index.data(Role.THUMBNAIL) is not None, what="first picture")
     picture = index.data(Role.THUMBNAIL)
-    assert (picture.width(), picture.height()) == (160, 160)
+    assert (picture.width(), picture.height()) == (192, 192)
     assert not picture.allGray()
     scene_layer.setRenderer(QgsSingleBandGrayRenderer(scene_layer.dataProvider(), 1))
     wait_until(lambda: (index.data(Role.THUMBNAIL) or picture).allGray(), what="picture of the new style")
@@ -325,6 +333,56 @@ def test_a_raster_that_is_no_layer_gives_pictures_too_and_one_that_is_gone_says_
     first, second = panel.proxy.index(0, 0), panel.proxy.index(1, 0)
     wait_until(lambda: first.data(Role.THUMBNAIL) is not None and second.data(Role.THUMBNAIL) is not None)
     assert not first.data(Role.THUMBNAIL).isNull() and second.data(Role.THUMBNAIL).isNull()
+
+
+def test_buttons_can_be_reached_with_the_keyboard(finished: ResultsPanel) -> None:
+    by_tab = Qt.FocusPolicy.TabFocus
+    buttons = [button for button in finished.findChildren(QToolButton) if button.focusPolicy() & by_tab]
+    names = {"Accept", "Reject", "Note", "Undo", "Redo", "Export", "Earlier searches", "Help on the results"}
+    assert names <= {button.text() for button in buttons}
+
+
+def test_a_search_that_leaves_the_list_shows_all_its_hits_on_the_map(
+    finished: ResultsPanel, project: QgsProject, said: Said
+) -> None:
+    (layer,) = project.mapLayersByName("hits")
+    finished.filters.slider.setValue(9)
+    finished._filter_map()
+    assert layer.featureCount() == 3
+    finished.begin(said.request())
+    assert layer.featureCount() == 12
+    finished.abort(None)
+
+
+def test_hits_of_two_rasters_of_different_crs_are_shown_together(
+    panel: ResultsPanel, said: Said, tmp_path: Path, wait_until: Callable[..., None], qgis_iface: QgisInterface
+) -> None:
+    raster = said.params["rasters"][0]
+    other = str(tmp_path / "other.tif")
+    gdal.Warp(other, raster, dstSRS="EPSG:3857")
+    to_degrees = QgsCoordinateTransform(
+        QgsCoordinateReferenceSystem("EPSG:32632"), QgsCoordinateReferenceSystem("EPSG:4326"), QgsProject.instance()
+    )
+    for n, hit in enumerate(said.shortlist["hits"]):
+        geometry = QgsGeometry(hit_from_json(hit).geometry)
+        geometry.transform(to_degrees)
+        hit["geometry"] = json.loads(geometry.asJson(12))
+        hit["raster"] = other if n % 2 else raster
+    panel.begin(said.request())
+    panel.show_shortlist({**said.shortlist, "crs": "EPSG:4326"})
+    first, second = (panel.proxy.index(row, 0) for row in range(2))
+    wait_until(lambda: first.data(Role.THUMBNAIL) is not None and second.data(Role.THUMBNAIL) is not None)
+    for index in (first, second):
+        picture = index.data(Role.THUMBNAIL)
+        assert not picture.isNull() and picture.pixelColor(picture.rect().center()).alpha() == 255
+    assert panel.list.itemDelegate().several_rasters
+    click(panel, 1)
+    assert qgis_iface.mapCanvas().extent().width() > 0
+
+
+def _code(key: Qt.Key) -> int:
+    """Qt 6's keys are enums, Qt 5's are numbers."""
+    return int(getattr(key, "value", key))
 
 
 def _tile(hit: dict[str, int]) -> tuple[int, int]:
