@@ -7,11 +7,11 @@ from torch import Tensor
 
 
 def multi_positive_contrastive(logits: Tensor, positives: Tensor) -> Tensor:
-    """Symmetric InfoNCE whose targets are spread evenly over all positives (MPS-CLIP, arXiv 2601.18190, base loss).
+    """Symmetric InfoNCE whose targets are spread over all positives (MPS-CLIP, arXiv 2601.18190, base loss).
 
     Args:
         logits: scaled similarities ``(B, T)``, rows images, columns texts.
-        positives: bool ``(B, T)``; each row and column has at least one True.
+        positives: bool ``(B, T)``, or float32 weights; each row and column has one above 0.
 
     Returns:
         The mean of the two directions' cross entropies, in nats.
@@ -27,7 +27,7 @@ def text_to_image_contrastive(logits: Tensor, positives: Tensor) -> Tensor:
 
     Args:
         logits: scaled similarities ``(B, T)``, rows images, columns texts.
-        positives: bool ``(B, T)``; each column has at least one True.
+        positives: bool ``(B, T)``, or float32 weights; each column has one above 0.
 
     Returns:
         Mean cross entropy in nats.

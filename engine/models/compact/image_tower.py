@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import timm
 import torch
+from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -30,6 +31,12 @@ class ImageTower(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.net.forward_features(images)  # type: ignore[no-any-return,operator]
+
+    def drop_paths(self, rate: float) -> None:
+        """Stochastic depth in training (Huang et al., arXiv 1603.09382), from 0 in the first block to ``rate``."""
+        blocks = [block for stage in self.net.get_submodule("blocks").children() for block in stage.children()]
+        for place, block in enumerate(blocks):
+            block.drop_path = DropPath(rate * place / (len(blocks) - 1))
 
     def frozen_prefix(self, stages: int) -> list[nn.Module]:
         """The stem and the first ``stages`` stages, which fine-tuning leaves as they are."""

@@ -1,4 +1,5 @@
-"""Augmentation of uint8 batches in one bilinear resampling: crop, flips, quarter turns, then a mild colour jitter.
+"""Augmentation of uint8 batches in one bilinear resampling: crop, flips, quarter turns, then a mild colour jitter;
+parts of other images (CutMix).
 
 Nadir imagery has no "up", so all eight symmetries of the square are equally likely.
 """
@@ -41,3 +42,21 @@ def augment(images: Tensor, side: int, smallest_crop: float, jitter: float, gene
         grey = out.mean(1, keepdim=True)
         out = ((out - grey) * gain[2] + grey).clamp_(0, 255)
     return out
+
+
+def cutmix(images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, float]:
+    """A square of another image of the batch in each image (Yun et al., arXiv 1905.04899).
+
+    Args:
+        images: float32 ``(B, 3, S, S)``; left as it is.
+
+    Returns:
+        The mixed images, int64 ``(B,)`` whose square each got, and the share of the area that stayed its own.
+    """
+    count, _, side, _ = images.shape
+    others = torch.randperm(count, generator=generator)
+    edge = int(side * (1 - torch.rand((), generator=generator)).sqrt())  # areas evenly between none and all
+    y, x = torch.randint(side - edge + 1, (2,), generator=generator).tolist()
+    mixed = images.clone()
+    mixed[:, :, y : y + edge, x : x + edge] = images[others, :, y : y + edge, x : x + edge]
+    return mixed, others, 1 - (edge / side) ** 2

@@ -15,11 +15,11 @@ class TrainingConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int = 0
-    epochs: int = Field(13, ge=1)
-    horizon_epochs: int = Field(13, ge=1)
+    epochs: int = Field(12, ge=1)
+    horizon_epochs: int = Field(12, ge=1)
     cool_down_epochs: int = Field(1, ge=0)
     batch_images: int = Field(128, ge=2)
-    captions_per_image: int = Field(2, ge=1)
+    captions_per_image: int = Field(1, ge=1)
     image_size: int = Field(160, ge=64, multiple_of=32)
     vocabulary: int = Field(10_000, ge=4_000)
     embed_dim: int = 512
@@ -32,11 +32,15 @@ class TrainingConfig(BaseModel):
     weight_decay: float = 0.02
     warm_up_fraction: float = 0.05
     gradient_clip: float = 2.0
-    ema_decay: float = Field(0.995, ge=0.0, lt=1.0)
+    ema_decay: float = Field(0.99, ge=0.0, lt=1.0)
     head_steps: int = Field(300, ge=0, description="steps of the heads alone on frozen features before fine-tuning")
-    smallest_crop: float = Field(0.5, gt=0.0, le=1.0)
-    jitter: float = Field(0.2, ge=0.0)
-    feature_dropout: float = Field(0.1, ge=0.0, lt=1.0, description="on the pooled image features")
+    smallest_crop: float = Field(0.35, gt=0.0, le=1.0)
+    jitter: float = Field(0.3, ge=0.0)
+    cutmix: float = Field(0.5, ge=0.0, le=1.0, description="share of the batches whose images get a part of another")
+    drop_path: float = Field(0.1, ge=0.0, lt=1.0, description="of the image tower's last block, rising from 0")
+    feature_dropout: float = Field(0.2, ge=0.0, lt=1.0, description="on the pooled image features")
+    likeness_width: float = Field(0.04, ge=0.0, description="of soft targets, see Likeness; 0: hard ones")
+    synonym_rate: float = Field(0.3, ge=0.0, le=1.0, description="share of texts in which a noun is replaced")
     mosaic_size: int = Field(192, ge=96, multiple_of=32, description="side of the canvases of four images")
     noun_weight: float = Field(0.3, ge=0.0, description="of the loss of nouns looking for images; 0: left out")
     dense_weight: float = Field(0.3, ge=0.0, description="of each of the two losses on mosaics; 0: left out")

@@ -27,14 +27,15 @@ from engine.text.local import LocalKeywordExtractor
 from engine.train.losses import (
     multi_positive_contrastive,
     multiple_instance_contrastive,
-    same_group,
     text_to_image_contrastive,
 )
-from engine.train.packaged.augment import augment
+from engine.train.packaged.augment import augment, cutmix
 from engine.train.packaged.base_weights import efficientnet_lite0, load_minilm, minilm_vocabulary
 from engine.train.packaged.config import TrainingConfig
+from engine.train.packaged.likeness import Likeness
 from engine.train.packaged.mosaic import PARTS, mosaics
 from engine.train.packaged.nouns import NounTargets
+from engine.train.packaged.synonyms import Synonyms
 from engine.types import Progress, ProgressSink, no_progress
 
 HEAD_TEXTS = 3  # wordings an image in the heads' warm start
@@ -60,15 +61,23 @@ class Trainer:
         self.pixels = torch.from_numpy(load_pixels(self.train)).permute(0, 3, 1, 2)  # uint8, channels last in memory
         self.val_pixels = torch.from_numpy(load_pixels(self.val)).permute(0, 3, 1, 2)
         texts = [t for image in self.train for t in texts_of(image)]
-        self.group_of = {t: i for i, t in enumerate(dict.fromkeys(texts))}
-        vocabulary = prune_vocabulary(minilm_vocabulary(), self.group_of, config.vocabulary)
+        distinct = list(dict.fromkeys(texts))
+        vocabulary = prune_vocabulary(minilm_vocabulary(), distinct, config.vocabulary)
         self.vocabulary = vocabulary
         self.nouns = NounTargets(self.train, LocalKeywordExtractor())
         text_config = TextTowerConfig(len(vocabulary))
         self.tokenizer: Tokenizer = build_tokenizer(vocabulary, text_config.positions)
         model = DualEncoder(text_config, config.embed_dim, config.feature_dropout)
         model.image_tower.load_state_dict(efficientnet_lite0())
+        model.image_tower.drop_paths(config.drop_path)
         load_minilm(model.text_tower, vocabulary)
+        features: dict[str, Tensor] = {}
+        if config.likeness_width:
+            features = dict(
+                zip(distinct, self._text_features(fabric.to_device(model), distinct, head=False).cpu(), strict=True)
+            )
+        self.likeness = Likeness(features, config.likeness_width)
+        self.synonyms = Synonyms.shipped(config.synonym_rate)
         self.warm = start is not None
         if start is not None:
             saved = torch.load(start, map_location="cpu", weights_only=True)
@@ -149,20 +158,29 @@ class Trainer:
     def _loss(self, model: Any, rows: Tensor) -> Tensor:
         config, device = self.config, self.fabric.device
         pixels = augment(self.pixels[rows], config.image_size, config.smallest_crop, config.jitter, self.random)
-        images = normalise_pixels(pixels).to(device, memory_format=torch.channels_last)
         captions, owners = self._sample_texts(rows)
         nouns, shown = self.nouns.sample(rows, self.random)
-        image_embeddings = model.embed_images(images)
-        embeddings = self._embed_texts(model, captions + nouns)
+        # What is right for an image follows from what was said of it; what the tower reads may be worded otherwise.
+        wordings = [self.synonyms.reword(text, self.random) for text in captions + nouns]
+        embeddings = self._embed_texts(model, wordings)
         caption_embeddings, noun_embeddings = embeddings[: len(captions)], embeddings[len(captions) :]
-        positives = self._positives(captions, owners, len(rows)).to(device)
+        positives = self.likeness.positives(captions, owners, len(rows)).to(device)
+        shown = shown.to(device)
+        mixed, mixed_positives, mixed_shown = pixels, positives, shown.to(positives)
+        if config.cutmix and float(torch.rand((), generator=self.random)) < config.cutmix:
+            mixed, others, own = cutmix(pixels, self.random)
+            others = others.to(device)
+            mixed_positives = torch.lerp(mixed_positives[others], mixed_positives, own)
+            mixed_shown = torch.lerp(mixed_shown[others], mixed_shown, own)
+        images = normalise_pixels(mixed).to(device, memory_format=torch.channels_last)
+        image_embeddings = model.embed_images(images)
         scale = self.model.log_scale.exp().clamp(max=100.0)
-        loss = multi_positive_contrastive(scale * image_embeddings @ caption_embeddings.T, positives)
+        loss = multi_positive_contrastive(scale * image_embeddings @ caption_embeddings.T, mixed_positives)
         if config.noun_weight and nouns:
             logits = scale * image_embeddings @ noun_embeddings.T
-            loss = loss + config.noun_weight * text_to_image_contrastive(logits, shown.to(device))
+            loss = loss + config.noun_weight * text_to_image_contrastive(logits, mixed_shown)
         if config.dense_weight and len(rows) >= PARTS:
-            dense = self._dense_loss(model, pixels, caption_embeddings, positives, noun_embeddings, shown.to(device))
+            dense = self._dense_loss(model, pixels, caption_embeddings, positives, noun_embeddings, shown)
             loss = loss + config.dense_weight * dense
         return loss
 
@@ -174,7 +192,8 @@ class Trainer:
         Args:
             pixels: augmented images ``(B, 3, S, S)``.
             captions, nouns: embeddings ``(T, E)`` and ``(M, E)``.
-            own, shown: bool ``(B, T)`` and ``(B, M)``, whose they are.
+            own: float32 ``(B, T)``, how right each caption is for each image.
+            shown: bool ``(B, M)``, who shows each noun.
         """
         canvas, owners = mosaics(pixels, self.config.mosaic_size, STRIDE, self.random)
         device = self.fabric.device
@@ -210,12 +229,6 @@ class Trainer:
         owners = torch.arange(len(rows)).repeat_interleave(self.config.captions_per_image)
         return texts, owners
 
-    def _positives(self, texts: list[str], owners: Tensor, count: int) -> Tensor:
-        """An image's own texts, and every text worded like one of them."""
-        own = same_group(torch.arange(count), owners)
-        groups = torch.tensor([self.group_of[t] for t in texts])
-        return (own.float() @ same_group(groups, groups).float()) > 0
-
     def _batches(self) -> Iterator[Tensor]:
         order = torch.randperm(len(self.train), generator=self.random)
         yield from torch.split(order, self.config.batch_images)[: len(self.train) // self.config.batch_images]
@@ -248,7 +261,6 @@ class Trainer:
         pools = [texts_of(image)[:HEAD_TEXTS] for image in self.train]
         texts = [text for pool in pools for text in pool]
         features = self._text_features(self.model, texts, head=False)
-        groups = torch.tensor([self.group_of[t] for t in texts])
         counts = torch.tensor([len(pool) for pool in pools])
         starts = counts.cumsum(0) - counts
         heads = nn.ModuleList([self.model.image_head, self.model.text_head])
@@ -259,7 +271,9 @@ class Trainer:
             image = nn.functional.normalize(self.model.image_head(nn.functional.dropout(images[rows], 0.3)), dim=-1)
             text = nn.functional.normalize(self.model.text_head(nn.functional.dropout(features[chosen], 0.3)), dim=-1)
             logits = self.model.log_scale.exp() * image @ text.T
-            loss = multi_positive_contrastive(logits, same_group(groups[chosen], groups[chosen]).to(logits.device))
+            names = [texts[i] for i in chosen.tolist()]
+            positives = self.likeness.positives(names, torch.arange(len(names)), len(names))
+            loss = multi_positive_contrastive(logits, positives.to(logits.device))
             optimizer.zero_grad()
             self.fabric.backward(loss)
             optimizer.step()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from engine.train.packaged.augment import augment
+from engine.train.packaged.augment import augment, cutmix
 
 
 def test_without_crop_and_jitter_the_result_is_one_of_the_eight_symmetries() -> None:
@@ -36,3 +36,17 @@ def test_jitter_stays_in_the_pixel_range_and_depends_on_the_generator_alone() ->
     assert torch.equal(first, second)
     assert first.min() >= 0
     assert first.max() <= 255
+
+
+def test_cutmix_puts_one_square_of_another_image_into_each_and_tells_the_share() -> None:
+    images = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 3, 20, 20)
+    shares = []
+    for seed in range(40):
+        mixed, others, own = cutmix(images, torch.Generator().manual_seed(seed))
+        foreign = mixed != images
+        expected = (others != torch.arange(4)).float() * (1 - own)
+        assert torch.allclose(foreign[:, 0].float().mean((1, 2)), expected, atol=1e-6)
+        assert torch.equal(mixed[foreign], images[others][foreign])
+        shares.append(own)
+    assert min(shares) < 0.2
+    assert max(shares) > 0.8
