@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
@@ -41,7 +41,7 @@ class MapServer(ThreadingHTTPServer):
     """Two services whose pictures tell their place by their colours.
 
     XYZ tiles of 256 pixels up to zoom level 19: red is x, green y modulo 256, blue z. WMS 1.3.0, layer ``ground`` in
-    EPSG:32632, at most 500 pixels a side: red and green are the upper left corner in kilometres modulo 256.
+    EPSG:32632, at most 500 pixels a side: red is x, green y in kilometres modulo 256.
     """
 
     delay = 0.0
@@ -72,14 +72,17 @@ class _Handler(BaseHTTPRequestHandler):
                 CAPABILITIES.replace("HTTP_GET", HTTP_GET).replace("ADDRESS", f"{self.server.address}/wms?").encode(),
             )
         elif query.get("request") == "GetMap":
-            x0, _, _, y1 = (float(number) for number in query["bbox"].split(","))
+            x0, y0, x1, y1 = (float(number) for number in query["bbox"].split(","))
             width, height = int(query["width"]), int(query["height"])
             self.server.asked.append((width, height))
-            self._answer("image/png", _png(width, height, (round(x0 / 1000) % 256, round(y1 / 1000) % 256, 7)))
+            east = bytes(int((x0 + (x1 - x0) * (i + 0.5) / width) / 1000) % 256 for i in range(width))
+            north = bytes(int((y1 - (y1 - y0) * (i + 0.5) / height) / 1000) % 256 for i in range(height))
+            bands = east * height, b"".join(bytes([value]) * width for value in north), bytes(width * height)
+            self._answer("image/png", _png(width, height, bands))
         else:
             z, x, y = (int(part) for part in self.path.removesuffix(".png").split("/")[1:])
             self.server.asked.append((z, x, y))
-            self._answer("image/png", _png(256, 256, (x % 256, y % 256, z * 10)))
+            self._answer("image/png", _png(256, 256, [bytes([value]) * 256**2 for value in (x % 256, y % 256, z * 10)]))
 
     def _answer(self, kind: str, content: bytes) -> None:
         self.send_response(200)
@@ -92,10 +95,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Silent."""
 
 
-def _png(width: int, height: int, colour: tuple[int, int, int]) -> bytes:
+def _png(width: int, height: int, bands: Sequence[bytes]) -> bytes:
     picture = gdal.GetDriverByName("MEM").Create("", width, height, 3)
-    for band, value in enumerate(colour, start=1):
-        picture.GetRasterBand(band).Fill(value)
+    for band, values in enumerate(bands, start=1):
+        picture.GetRasterBand(band).WriteRaster(0, 0, width, height, values)
     name = f"/vsimem/{threading.get_ident()}.png"
     gdal.GetDriverByName("PNG").CreateCopy(name, picture)
     file = gdal.VSIFOpenL(name, "rb")
@@ -184,7 +187,8 @@ def test_a_wms_is_rendered_within_the_limits_of_its_server(tile_server: MapServe
     assert max(max(size) for size in tile_server.asked) <= 500
     picture = gdal.Open(str(tmp_path / "map.tif"))
     assert picture.GetSpatialRef().GetAuthorityCode(None) == "32632"
-    assert list(picture.ReadRaster(2, 2, 1, 1)) == [500 % 256, 5402 % 256, 7, 255]
+    for column, row, east, north in ((10, 10, 500, 5401), (760, 510, 501, 5400), (1490, 990, 502, 5400)):
+        assert list(picture.ReadRaster(column, row, 1, 1)) == [east % 256, north % 256, 0, 255]
 
 
 def test_metres_are_true_far_from_the_equator(xyz_layer: QgsRasterLayer) -> None:
