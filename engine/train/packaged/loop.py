@@ -73,9 +73,8 @@ class Trainer:
         load_minilm(model.text_tower, vocabulary)
         features: dict[str, Tensor] = {}
         if config.likeness_width:
-            features = dict(
-                zip(distinct, self._text_features(fabric.to_device(model), distinct, head=False).cpu(), strict=True)
-            )
+            fabric.to_device(model)
+            features = dict(zip(distinct, self._text_features(model, distinct, head=False).cpu(), strict=True))
         self.likeness = Likeness(features, config.likeness_width)
         self.synonyms = Synonyms.shipped(config.synonym_rate)
         self.warm = start is not None
