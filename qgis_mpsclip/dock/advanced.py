@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from qgis.gui import QgsCollapsibleGroupBox
-from qgis.PyQt.QtCore import Qt, pyqtSignal
+from qgis.PyQt.QtCore import QLocale, Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -139,14 +139,17 @@ class AdvancedOptions(QgsCollapsibleGroupBox):
         self.unit.setItemText(0, tr("Automatic ({size})").format(size=text) if text else tr("Automatic"))
 
     def set_models(self, answer: dict[str, Any]) -> None:
-        """Fill in what ``models.list`` answered."""
-        entries = []
+        """Fill in what ``models.list`` answered; what is not on this machine says so."""
+        entries, notes = [], {}
         for model in answer.get("models", ()):
-            name = str(model.get("id"))
-            entries.append(
-                (tr("{model} (default)").format(model=name) if name == answer.get("default") else name, name)
-            )
-        _fill(self.model, [(tr("Default"), ""), *entries])
+            name = text = str(model.get("id"))
+            if name == answer.get("default"):
+                text = tr("{model} (default)").format(model=name)
+            elif not model.get("file"):
+                text = tr("{model} (to download)").format(model=name)
+            entries.append((text, name))
+            notes[name] = _model_note(model)
+        _fill(self.model, [(tr("Default"), ""), *entries], notes)
 
     def set_status(self, answer: dict[str, Any]) -> None:
         """Fill in devices and segmenters that ``status`` answered; those that are not ready say why."""
@@ -194,6 +197,17 @@ class AdvancedOptions(QgsCollapsibleGroupBox):
         unit = self.unit.currentData()
         self.side.setVisible(unit != AUTOMATIC)
         self.side.setSuffix(tr(" m") if unit == METRES else tr(" px"))
+
+
+def _model_note(model: dict[str, Any]) -> str:
+    """Title, size and licence, as far as they are known."""
+    size, licence = model.get("size_mb"), model.get("licence")
+    parts = [str(model.get("title") or "")]
+    if size:
+        parts.append(tr("{size} MB").format(size=QLocale().toString(round(size))))
+    if licence:
+        parts.append(tr("Licence: {licence}").format(licence=licence))
+    return " · ".join(part for part in parts if part)
 
 
 def _combo(name: str, entries: Sequence[tuple[str, str]]) -> NarrowCombo:

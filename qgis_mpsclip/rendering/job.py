@@ -109,7 +109,10 @@ class RenderJob(QObject):
 
 def has_content(file: Path) -> bool:
     """Whether any sampled pixel of a rendered file is not transparent."""
-    dataset = gdal.Open(str(file))
+    try:
+        dataset = gdal.Open(str(file))
+    except RuntimeError:  # where another plugin made GDAL raise exceptions
+        return False
     if dataset is None:
         return False
     alpha = dataset.GetRasterBand(dataset.RasterCount)

@@ -16,7 +16,7 @@ from qgis.core import (
     QgsRectangle,
     QgsSingleBandPseudoColorRenderer,
 )
-from qgis.PyQt.QtCore import QLocale
+from qgis.PyQt.QtCore import QLocale, Qt
 
 from qgis_mpsclip.dock.advanced import AdvancedOptions
 from qgis_mpsclip.dock.form import SearchForm
@@ -193,6 +193,17 @@ def test_options_leave_out_what_is_not_chosen(qgis_app) -> None:
         advanced.bands.setText(text)
         with pytest.raises(MpsClipError, match=f"“{text}” names no bands"):
             advanced.options("224px")
+
+
+def test_models_say_whether_they_must_be_downloaded(qgis_app) -> None:
+    advanced = AdvancedOptions(Settings())
+    other = {"id": "other", "title": "Another one", "file": None, "size_mb": 605.0, "licence": "MIT"}
+    advanced.set_models({"default": "own", "models": [{"id": "own", "title": "Own", "file": "/own"}, other]})
+    assert [advanced.model.itemText(row) for row in range(3)] == ["Default", "own (default)", "other (to download)"]
+    assert advanced.model.itemData(2, Qt.ItemDataRole.ToolTipRole) == "Another one · 605 MB · Licence: MIT"
+    advanced.model.setCurrentIndex(2)
+    advanced.set_models({"default": "own", "models": [other]})
+    assert advanced.chosen_model() == "other", "the choice stays"
 
 
 def test_the_choice_of_rasters_follows_the_project(qgis_iface, qgis_new_project, tmp_path: Path) -> None:
