@@ -25,13 +25,13 @@ def area_of(
     values: dict[str, Any],
     context: QgsProcessingContext,
     crs: QgsCoordinateReferenceSystem,
-) -> dict[str, Any] | None:
-    """The engine's option ``area``, expressed in the CRS of a raster; None: everywhere.
+) -> Area | None:
+    """Where to search, in the CRS of a raster; None: everywhere.
 
     An extent without a CRS of its own is in the raster's, as everywhere in Processing.
 
     Raises:
-        MpsClipError: nothing is left, or it is too detailed.
+        MpsClipError: nothing is left.
     """
     extent = algorithm.parameterAsExtentGeometry(values, p.EXTENT, context, crs)
     source = algorithm.parameterAsSource(values, p.AREA, context)
@@ -47,8 +47,17 @@ def area_of(
             )
     if area.isNull():
         return None
-    params = Area(area, crs).params()
-    if len(params["wkt"]) > _MOST_LETTERS:
+    return Area(area, crs)
+
+
+def area_params(area: Area | None) -> dict[str, Any] | None:
+    """The engine's option ``area``.
+
+    Raises:
+        MpsClipError: its outlines have too many vertices.
+    """
+    params = area.params() if area is not None else None
+    if params is not None and len(params["wkt"]) > _MOST_LETTERS:
         raise MpsClipError(
             tr("The outlines of the areas are too detailed."), tr("Simplify them first (algorithm “Simplify”).")
         )

@@ -182,16 +182,13 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         }
 
     def keywords_choice(self, values: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
-        """Who finds the keywords."""
+        """Who finds the keywords; to be called in the thread that may ask for the authentication store's password."""
         extractor = self.parameterAsEnumString(values, p.KEYWORDS, context)
         if extractor == "local":
             return {"extractor": extractor}
-        settings = Settings()
-        return {
-            "extractor": extractor,
-            "llm_url": settings.llm_url or None,
-            "llm_model": settings.llm_model or None,
-        }
+        from qgis_mpsclip.dock.keyword_service import keyword_params  # windows, that other runs do not need
+
+        return keyword_params(Settings()) or {"extractor": extractor}
 
 
 def _nothing_given() -> MpsClipError:

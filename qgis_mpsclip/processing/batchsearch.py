@@ -17,7 +17,7 @@ from qgis.core import (
 
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.processing import parameters as p
-from qgis_mpsclip.processing.area import area_of
+from qgis_mpsclip.processing.area import area_of, area_params
 from qgis_mpsclip.processing.base import EngineAlgorithm, told
 from qgis_mpsclip.processing.queries import collect_queries
 from qgis_mpsclip.processing.rasters import result_crs
@@ -35,6 +35,10 @@ class BatchSearch(EngineAlgorithm):
     """One GeoPackage with the layers hits and subregions and the table summary."""
 
     ICON = "search"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._keywords: dict[str, Any] = {}
 
     def name(self) -> str:
         return "batchsearch"
@@ -102,6 +106,12 @@ class BatchSearch(EngineAlgorithm):
         self.check_rasters(values, context)
         return super().problem_with(values, context)
 
+    def prepareAlgorithm(
+        self, values: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> bool:
+        self._keywords = self.keywords_choice(values, context)
+        return True
+
     def processAlgorithm(
         self, values: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
@@ -112,7 +122,7 @@ class BatchSearch(EngineAlgorithm):
             if feedback.isCanceled():
                 return {}
             crs = result_crs(rasters, self.parameterAsCrs(values, p.TARGET_CRS, context))
-            area = area_of(self, values, context, rasters[0].crs)
+            area = area_params(area_of(self, values, context, rasters[0].crs))
         feedback.pushInfo(tr("{queries} queries, {rasters} rasters").format(queries=len(queries), rasters=len(rasters)))
         request = {
             "queries": queries,
@@ -120,7 +130,7 @@ class BatchSearch(EngineAlgorithm):
             "out": output,
             "overwrite": True,  # QGIS has asked the user
             "options": {**self.search_options(values, context), "area": area, "crs": crs_name(crs)},
-            "keywords": self.keywords_choice(values, context),
+            "keywords": self._keywords,
             **self.engine_choice(values, context),
         }
         answer = self.ask("batch", request, feedback)

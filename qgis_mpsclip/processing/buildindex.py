@@ -13,7 +13,7 @@ from qgis.core import (
 
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.processing import parameters as p
-from qgis_mpsclip.processing.area import area_of
+from qgis_mpsclip.processing.area import area_of, area_params
 from qgis_mpsclip.processing.base import EngineAlgorithm, told
 from qgis_mpsclip.processing.rasters import RasterFile
 
@@ -72,7 +72,7 @@ class BuildIndex(EngineAlgorithm):
             rasters = self.rasters_of(values, context, feedback)
             if feedback.isCanceled():
                 return {}
-            area = area_of(self, values, context, rasters[0].crs)
+            area = area_params(area_of(self, values, context, rasters[0].crs))
         request = {
             "rasters": [raster.path for raster in rasters],
             "options": {**self.index_options(values, context), "area": area},

@@ -45,6 +45,7 @@ KEYWORDS = "KEYWORDS"
 MODEL = "MODEL"
 DEVICE = "DEVICE"
 TARGET_CRS = "TARGET_CRS"
+RESOLUTION = "RESOLUTION"
 LOAD_LAYERS = "LOAD_LAYERS"
 HITS = "HITS"
 SUBREGIONS = "SUBREGIONS"
@@ -125,6 +126,19 @@ def tiles() -> list[QgsProcessingParameterDefinition]:
                 " interpretation says."
             ),
         ),
+    ]
+
+
+def rendering() -> list[QgsProcessingParameterDefinition]:
+    """How finely layers are rendered that are no files."""
+    return [
+        advanced(
+            _number(RESOLUTION, tr("Ground resolution of layers that are no files"), None, 1e-3, 1e5, real=True),
+            tr(
+                "Metres a pixel at which web maps and layers of databases are rendered before they are searched. Empty:"
+                " their own pixels, or 1 m where they have none."
+            ),
+        )
     ]
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from qgis.core import QgsCoordinateReferenceSystem, QgsMapLayer, QgsRasterLayer
 
 from qgis_mpsclip.errors import MpsClipError
 from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.processing.rendered import picture_file
 from qgis_mpsclip.rendering.derived import derived_raster
+from qgis_mpsclip.rendering.plan import RenderPlan
 from qgis_mpsclip.rendering.sources import crs_differs, engine_source
+
+Planner = Callable[[QgsRasterLayer], RenderPlan]
 
 _FALLBACK_CRS = "EPSG:4326"
 
@@ -24,16 +28,21 @@ class RasterFile:
         origin: the user's own file; another one than ``path`` where QGIS shows it in a CRS that it does not have.
         name: for messages.
         crs: in which its hits come; invalid where there is none.
+        plan: of what QGIS has to render into ``path`` first; None: the file is there.
     """
 
     path: str
     origin: str
     name: str
     crs: QgsCoordinateReferenceSystem
+    plan: RenderPlan | None = None
 
 
-def raster_file(layer: QgsMapLayer) -> RasterFile:
+def raster_file(layer: QgsMapLayer, plan: Planner | None = None) -> RasterFile:
     """The file behind a layer.
+
+    Args:
+        plan: says how a layer that is no file is rendered; None: it cannot be.
 
     Raises:
         MpsClipError: it is no raster layer, or no file that another process can open.
@@ -44,11 +53,14 @@ def raster_file(layer: QgsMapLayer) -> RasterFile:
         )
     origin = engine_source(layer)
     if origin is None or origin.startswith("/vsimem/"):
+        if plan is not None:
+            planned = plan(layer)
+            return RasterFile(str(picture_file(planned)), layer.name(), layer.name(), layer.crs(), planned)
         raise MpsClipError(
             tr("{name} is not a file, so the search engine cannot open it.").format(name=layer.name()),
             tr(
-                "Save the part to be searched as a GeoTIFF first (Export ▸ Save As, or the algorithm “Convert map to"
-                " raster”), or search the layer from the MPS-CLIP panel, which does this itself."
+                "Save the part to be searched as a GeoTIFF first (Export ▸ Save As), or search the layer from the"
+                " MPS-CLIP panel or with the algorithm “Search imagery”, which render it themselves."
             ),
         )
     path = derived_raster(origin, layer.crs(), None) if crs_differs(layer) else origin

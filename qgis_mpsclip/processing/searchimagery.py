@@ -17,16 +17,19 @@ from qgis.core import (
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
     QgsProcessingUtils,
+    QgsRasterLayer,
 )
 
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.processing import parameters as p
-from qgis_mpsclip.processing.area import area_of
+from qgis_mpsclip.processing.area import area_of, area_params
 from qgis_mpsclip.processing.base import EngineAlgorithm, told
 from qgis_mpsclip.processing.rasters import RasterFile, raster_file, result_crs, without_repeats
+from qgis_mpsclip.processing.rendered import Rendering, plan_within_limit
 from qgis_mpsclip.processing.sinks import GEOMETRY, HITS, SUBREGIONS, OutputLayer, ResultLayer, copy_features
 from qgis_mpsclip.processing.styles import stored_style, style_when_loaded
 from qgis_mpsclip.rendering.area import crs_name
+from qgis_mpsclip.rendering.plan import RenderPlan
 
 HIT_COUNT = "HIT_COUNT"
 SUBREGION_COUNT = "SUBREGION_COUNT"
@@ -43,7 +46,9 @@ class SearchImagery(EngineAlgorithm):
     def __init__(self) -> None:
         super().__init__()
         self._rasters: list[RasterFile] = []
+        self._renderings: list[Rendering] = []
         self._crs = QgsCoordinateReferenceSystem()
+        self._keywords: dict[str, Any] = {}
 
     def name(self) -> str:
         return "searchimagery"
@@ -78,7 +83,7 @@ class SearchImagery(EngineAlgorithm):
         definitions = [
             p.helped(
                 QgsProcessingParameterRasterLayer(p.INPUT, tr("Raster")),
-                tr("Raster layer or file, of any size, with or without a CRS."),
+                tr("Layer or file of any size. A web map or a layer of a database is rendered for the extent first."),
             ),
             p.helped(
                 QgsProcessingParameterString(p.QUERY, tr("Query")),
@@ -87,6 +92,7 @@ class SearchImagery(EngineAlgorithm):
             *p.area(),
             *p.tiles(),
             *p.hits(),
+            *p.rendering(),
             *p.engine(),
             p.advanced(
                 QgsProcessingParameterMultipleLayers(
@@ -121,23 +127,34 @@ class SearchImagery(EngineAlgorithm):
     ) -> bool:
         with told():
             self._rasters, self._crs = self._rasters_and_crs(values, context)
+            self._renderings = [Rendering(raster.plan) for raster in self._rasters if raster.plan is not None]
+        self._keywords = self.keywords_choice(values, context)
         return True
 
     def processAlgorithm(
         self, values: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
         with told():
-            area = area_of(self, values, context, self._rasters[0].crs)
+            area = area_params(area_of(self, values, context, self._rasters[0].crs))
         # Made before the search, so that an output that cannot be written is told at once.
         outputs = [self._output(layer, values, context) for layer in (HITS, SUBREGIONS)]
+        with told():
+            for rendering in self._renderings:
+                rendering.run(context, feedback)
+        if feedback.isCanceled():
+            return {}
         geopackage = QgsProcessingUtils.generateTempFilename("mpsclip.gpkg")
         query = self.parameterAsString(values, p.QUERY, context).strip()
         request = {
             "query": query,
             "rasters": [raster.path for raster in self._rasters],
             "out": geopackage,
-            "options": {**self.search_options(values, context), "area": area, "crs": self._engine_crs(values, context)},
-            "keywords": self.keywords_choice(values, context),
+            "options": {
+                **self.search_options(values, context),
+                "area": area,
+                "crs": self._engine_crs(values, context),
+            },
+            "keywords": self._keywords,
             **self.engine_choice(values, context),
         }
         report = self.ask("search", request, feedback)
@@ -172,7 +189,13 @@ class SearchImagery(EngineAlgorithm):
     ) -> tuple[list[RasterFile], QgsCoordinateReferenceSystem]:
         layers = [self.parameterAsRasterLayer(values, p.INPUT, context)]
         layers += self.layers_of(values, p.MORE_INPUTS, context)
-        rasters = without_repeats([raster_file(layer) for layer in layers])
+
+        def plan(layer: QgsRasterLayer) -> RenderPlan:
+            given = values.get(p.RESOLUTION) not in (None, "")
+            resolution = self.parameterAsDouble(values, p.RESOLUTION, context) if given else None
+            return plan_within_limit(layer, area_of(self, values, context, layer.crs()), resolution)
+
+        rasters = without_repeats([raster_file(layer, plan) for layer in layers])
         return rasters, result_crs(rasters, self.parameterAsCrs(values, p.TARGET_CRS, context))
 
     def _engine_crs(self, values: dict[str, Any], context: QgsProcessingContext) -> str | None:

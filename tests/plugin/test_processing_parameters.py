@@ -21,7 +21,7 @@ from qgis.core import (
 )
 
 from qgis_mpsclip.errors import MpsClipError
-from qgis_mpsclip.processing.area import area_of
+from qgis_mpsclip.processing.area import area_of, area_params
 from qgis_mpsclip.processing.folder import layers_in
 from qgis_mpsclip.processing.parameters import check_bands, check_tile_size, parse_bands
 from qgis_mpsclip.processing.progress import ProgressReporter
@@ -38,7 +38,7 @@ NAMES = {
     "searchimagery": {
         *("INPUT", "QUERY", "EXTENT", "AREA", "TILE_SIZE", "OVERLAP", "BANDS", "TOP", "MIN_SCORE", "REFINE"),
         *("SEGMENTER", "SCORE", "NMS", "KEYWORDS", "TARGET_CRS", "MODEL", "DEVICE", "MORE_INPUTS", "HITS"),
-        "SUBREGIONS",
+        *("SUBREGIONS", "RESOLUTION"),
     },
     "batchsearch": {
         *("INPUTS", "FOLDER", "PATTERN", "RECURSIVE", "QUERIES", "QUERIES_FILE", "EXTENT", "AREA", "TILE_SIZE"),
@@ -229,7 +229,7 @@ def area(crs: QgsCoordinateReferenceSystem, **values: object) -> tuple[QgsGeomet
     context = QgsProcessingContext()
     context.setProject(QgsProject.instance())
     algorithm = SearchImagery().create()
-    found = area_of(algorithm, values, context, crs)
+    found = area_params(area_of(algorithm, values, context, crs))
     return (QgsGeometry.fromWkt(found["wkt"]), found["crs"]) if found else None
 
 

@@ -17,7 +17,7 @@ from osgeo import ogr
 PLUGIN = Path(__file__).resolve().parent.parent.parent / "qgis_mpsclip"
 # A leak of these from the caller would hide that something is missing in a fresh profile.
 FOREIGN = ("DISPLAY", "WAYLAND_DISPLAY", "PYTHON", "QGIS_", "PROJ_", "GDAL_", "MPSCLIP_")
-SECONDS = 300
+SECONDS = 600  # a busy machine takes minutes to start two engines
 
 
 class QgisProcess:
@@ -96,12 +96,12 @@ def test_a_search_runs_without_a_display(qgis_process: QgisProcess, scene_raster
 
 
 def test_two_at_once_share_one_index(qgis_process: QgisProcess, scene_raster: Path, tmp_path: Path) -> None:
-    values = {"INPUT": scene_raster, "QUERY": "a pond", "TILE_SIZE": "100px", "OVERLAP": 0.5, "TOP": 9, "REFINE": 0}
+    values = {"INPUT": scene_raster, "QUERY": "a pond", "TILE_SIZE": "128px", "OVERLAP": 0.2, "TOP": 9, "REFINE": 0}
     files = [str(tmp_path / f"hits{number}.gpkg") for number in (1, 2)]
     commands = [["run", "mpsclip:searchimagery", "--json", *arguments({**values, "HITS": file})] for file in files]
     runs = [qgis_process.start(*command) for command in commands]
     found = [results(run) for run in runs]
-    assert found[0]["TILES"] == found[1]["TILES"] > 300
+    assert found[0]["TILES"] == found[1]["TILES"] == 100
     # Each tile was encoded once, by the one or the other.
     assert found[0]["ENCODED"] + found[1]["ENCODED"] == found[0]["TILES"]
     assert features(files[0]) == features(files[1])
