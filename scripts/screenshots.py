@@ -25,7 +25,6 @@ PICTURES = ("dock.png", "map.png", "options.png", "algorithm.png")
 # Seconds for the whole session: the scene is encoded on the CPU once, the index is kept for the next time.
 LIMIT = 1800
 LOOKS = {
-    "": {},
     "dark": {"MPSCLIP_PICTURES_THEME": "Night Mapping"},
     "narrow": {"MPSCLIP_PICTURES_DOCK": "240"},
     "scaled": {"QT_SCALE_FACTOR": "2"},
@@ -34,11 +33,11 @@ LOOKS = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--variant", choices=tuple(LOOKS), default="", help="another look, into build/screenshots")
-    variant = parser.parse_args().variant
+    parser.add_argument("--variant", choices=tuple(LOOKS), nargs="+", default=[], help="looks, into build/screenshots")
+    variants: list[str] = parser.parse_args().variant
     program = qgis_program()
     scene = write_scene(ROOT / "build" / "demo")
-    folder = WORK / variant if variant else DOCUMENTED
+    folder = WORK / ("-".join(variants) or "documented")
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(WORK / "profile", ignore_errors=True)
     shutil.rmtree(WORK / "project", ignore_errors=True)
@@ -51,11 +50,12 @@ def main() -> int:
         MPSCLIP_PICTURES_CHECKOUT=str(ROOT),
         MPSCLIP_CACHE=str(WORK / "cache"),
         LC_ALL="C.UTF-8",
-        **LOOKS[variant],
     )
+    for variant in variants:
+        environment.update(LOOKS[variant])
     for name in PICTURES:
         (folder / name).unlink(missing_ok=True)
-    width, height = (3200, 2000) if variant == "scaled" else (1600, 1000)
+    width, height = (3200, 2000) if "scaled" in variants else (1600, 1000)
     with screen(width, height) as display:
         environment["DISPLAY"] = display
         command = [program, *profile, "--code", str(code)]
@@ -72,6 +72,8 @@ def main() -> int:
     for name in PICTURES:
         shrink(folder / name)
         print(folder / name)
+    if not variants:
+        shutil.copytree(folder, DOCUMENTED, dirs_exist_ok=True)
     return 0
 
 

@@ -12,8 +12,8 @@
         <symbol type="fill" name="0" alpha="1" clip_to_extent="1" force_rhr="0">
           <layer class="SimpleFill" enabled="1" locked="0" pass="0">
             <Option type="Map">
-              <Option type="QString" name="color" value="68,1,84,38"/>
-              <Option type="QString" name="style" value="solid"/>
+              <Option type="QString" name="color" value="68,1,84,0"/>
+              <Option type="QString" name="style" value="no"/>
               <Option type="QString" name="outline_color" value="68,1,84,255"/>
               <Option type="QString" name="outline_style" value="solid"/>
               <Option type="QString" name="outline_width" value="0.6"/>
@@ -25,8 +25,8 @@
         <symbol type="fill" name="1" alpha="1" clip_to_extent="1" force_rhr="0">
           <layer class="SimpleFill" enabled="1" locked="0" pass="0">
             <Option type="Map">
-              <Option type="QString" name="color" value="59,82,139,38"/>
-              <Option type="QString" name="style" value="solid"/>
+              <Option type="QString" name="color" value="59,82,139,0"/>
+              <Option type="QString" name="style" value="no"/>
               <Option type="QString" name="outline_color" value="59,82,139,255"/>
               <Option type="QString" name="outline_style" value="solid"/>
               <Option type="QString" name="outline_width" value="0.6"/>
@@ -38,8 +38,8 @@
         <symbol type="fill" name="2" alpha="1" clip_to_extent="1" force_rhr="0">
           <layer class="SimpleFill" enabled="1" locked="0" pass="0">
             <Option type="Map">
-              <Option type="QString" name="color" value="33,145,140,38"/>
-              <Option type="QString" name="style" value="solid"/>
+              <Option type="QString" name="color" value="33,145,140,0"/>
+              <Option type="QString" name="style" value="no"/>
               <Option type="QString" name="outline_color" value="33,145,140,255"/>
               <Option type="QString" name="outline_style" value="solid"/>
               <Option type="QString" name="outline_width" value="0.6"/>
@@ -51,8 +51,8 @@
         <symbol type="fill" name="3" alpha="1" clip_to_extent="1" force_rhr="0">
           <layer class="SimpleFill" enabled="1" locked="0" pass="0">
             <Option type="Map">
-              <Option type="QString" name="color" value="94,201,98,38"/>
-              <Option type="QString" name="style" value="solid"/>
+              <Option type="QString" name="color" value="94,201,98,0"/>
+              <Option type="QString" name="style" value="no"/>
               <Option type="QString" name="outline_color" value="94,201,98,255"/>
               <Option type="QString" name="outline_style" value="solid"/>
               <Option type="QString" name="outline_width" value="0.6"/>
@@ -64,8 +64,8 @@
         <symbol type="fill" name="4" alpha="1" clip_to_extent="1" force_rhr="0">
           <layer class="SimpleFill" enabled="1" locked="0" pass="0">
             <Option type="Map">
-              <Option type="QString" name="color" value="253,231,37,38"/>
-              <Option type="QString" name="style" value="solid"/>
+              <Option type="QString" name="color" value="253,231,37,0"/>
+              <Option type="QString" name="style" value="no"/>
               <Option type="QString" name="outline_color" value="253,231,37,255"/>
               <Option type="QString" name="outline_style" value="solid"/>
               <Option type="QString" name="outline_width" value="0.6"/>

@@ -15,7 +15,7 @@
         <symbol type="fill" name="0" alpha="1" clip_to_extent="1" force_rhr="0">
           <layer class="SimpleFill" enabled="1" locked="0" pass="0">
             <Option type="Map">
-              <Option type="QString" name="color" value="230,159,0,77"/>
+              <Option type="QString" name="color" value="230,159,0,46"/>
               <Option type="QString" name="style" value="solid"/>
               <Option type="QString" name="outline_color" value="230,159,0,255"/>
               <Option type="QString" name="outline_style" value="solid"/>
@@ -28,7 +28,7 @@
         <symbol type="fill" name="1" alpha="1" clip_to_extent="1" force_rhr="0">
           <layer class="SimpleFill" enabled="1" locked="0" pass="0">
             <Option type="Map">
-              <Option type="QString" name="color" value="86,180,233,77"/>
+              <Option type="QString" name="color" value="86,180,233,46"/>
               <Option type="QString" name="style" value="solid"/>
               <Option type="QString" name="outline_color" value="86,180,233,255"/>
               <Option type="QString" name="outline_style" value="solid"/>
@@ -41,7 +41,7 @@
         <symbol type="fill" name="2" alpha="1" clip_to_extent="1" force_rhr="0">
           <layer class="SimpleFill" enabled="1" locked="0" pass="0">
             <Option type="Map">
-              <Option type="QString" name="color" value="0,158,115,77"/>
+              <Option type="QString" name="color" value="0,158,115,46"/>
               <Option type="QString" name="style" value="solid"/>
               <Option type="QString" name="outline_color" value="0,158,115,255"/>
               <Option type="QString" name="outline_style" value="solid"/>
@@ -54,7 +54,7 @@
         <symbol type="fill" name="3" alpha="1" clip_to_extent="1" force_rhr="0">
           <layer class="SimpleFill" enabled="1" locked="0" pass="0">
             <Option type="Map">
-              <Option type="QString" name="color" value="240,228,66,77"/>
+              <Option type="QString" name="color" value="240,228,66,46"/>
               <Option type="QString" name="style" value="solid"/>
               <Option type="QString" name="outline_color" value="240,228,66,255"/>
               <Option type="QString" name="outline_style" value="solid"/>
@@ -67,7 +67,7 @@
         <symbol type="fill" name="4" alpha="1" clip_to_extent="1" force_rhr="0">
           <layer class="SimpleFill" enabled="1" locked="0" pass="0">
             <Option type="Map">
-              <Option type="QString" name="color" value="0,114,178,77"/>
+              <Option type="QString" name="color" value="0,114,178,46"/>
               <Option type="QString" name="style" value="solid"/>
               <Option type="QString" name="outline_color" value="0,114,178,255"/>
               <Option type="QString" name="outline_style" value="solid"/>
@@ -80,7 +80,7 @@
         <symbol type="fill" name="5" alpha="1" clip_to_extent="1" force_rhr="0">
           <layer class="SimpleFill" enabled="1" locked="0" pass="0">
             <Option type="Map">
-              <Option type="QString" name="color" value="213,94,0,77"/>
+              <Option type="QString" name="color" value="213,94,0,46"/>
               <Option type="QString" name="style" value="solid"/>
               <Option type="QString" name="outline_color" value="213,94,0,255"/>
               <Option type="QString" name="outline_style" value="solid"/>
@@ -93,7 +93,7 @@
         <symbol type="fill" name="6" alpha="1" clip_to_extent="1" force_rhr="0">
           <layer class="SimpleFill" enabled="1" locked="0" pass="0">
             <Option type="Map">
-              <Option type="QString" name="color" value="204,121,167,77"/>
+              <Option type="QString" name="color" value="204,121,167,46"/>
               <Option type="QString" name="style" value="solid"/>
               <Option type="QString" name="outline_color" value="204,121,167,255"/>
               <Option type="QString" name="outline_style" value="solid"/>
@@ -106,7 +106,7 @@
         <symbol type="fill" name="7" alpha="1" clip_to_extent="1" force_rhr="0">
           <layer class="SimpleFill" enabled="1" locked="0" pass="0">
             <Option type="Map">
-              <Option type="QString" name="color" value="255,255,255,77"/>
+              <Option type="QString" name="color" value="255,255,255,46"/>
               <Option type="QString" name="style" value="solid"/>
               <Option type="QString" name="outline_color" value="255,255,255,255"/>
               <Option type="QString" name="outline_style" value="solid"/>
