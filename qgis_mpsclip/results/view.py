@@ -31,9 +31,9 @@ from qgis_mpsclip.results.navigate import GEOGRAPHIC, coordinates, show_on_canva
 from qgis_mpsclip.results.note_editor import NoteEditor
 from qgis_mpsclip.results.paths import file_words
 from qgis_mpsclip.results.request import SearchRequest
-from qgis_mpsclip.results.review import ACCEPTED, REJECTED, UNREVIEWED, Review, read_reviews
+from qgis_mpsclip.results.review import ACCEPTED, REJECTED, Review, read_reviews
+from qgis_mpsclip.results.reviewing import Reviewer
 from qgis_mpsclip.results.thumbnails import ThumbnailLoader
-from qgis_mpsclip.results.undo import QUndoStack, ReviewCommand
 from qgis_mpsclip.settings import Settings
 
 MAP_FILTER_MS = 120  # the list follows the slider at once, the map when it rests so long
@@ -66,7 +66,8 @@ class ResultsPanel(QWidget):
         self.proxy = HitsProxy(self.model, self)
         self.thumbnails = ThumbnailLoader(self._project, self)
         self.model.thumbnail = self.thumbnails.picture
-        self.undo_stack = QUndoStack(self)
+        self.reviewer = Reviewer(self.model, self)
+        self.undo_stack = self.reviewer.stack
         self.actions_ = HitActions(self)
         self._build()
         self._connect()
@@ -122,7 +123,7 @@ class ResultsPanel(QWidget):
         if not self.model.hits():
             self.thumbnails.show_search(self._search.layers, self._crs)
         self._set_hits(hits)
-        self._write_reviews(self.model.reviews())
+        self.reviewer.keep(self.model.reviews())
         self.history.add(EarlierSearch.of(self._search, path, len(hits)))
 
     def abort(self, reason: str | None) -> None:
@@ -227,8 +228,8 @@ class ResultsPanel(QWidget):
         self._map_timer.setSingleShot(True)
         self._map_timer.setInterval(MAP_FILTER_MS)
         self._commands: dict[str, Callable[[], None]] = {
-            "accept": lambda: self._judge(ACCEPTED, tr("Accept")),
-            "reject": lambda: self._judge(REJECTED, tr("Reject")),
+            "accept": lambda: self.reviewer.judge(self.selected(), ACCEPTED),
+            "reject": lambda: self.reviewer.judge(self.selected(), REJECTED),
             "note": self._edit_note,
             "undo": self.undo_stack.undo,
             "redo": self.undo_stack.redo,
@@ -255,6 +256,7 @@ class ResultsPanel(QWidget):
         self.thumbnails.ready.connect(self.model.thumbnail_ready)
         self.thumbnails.outdated.connect(self.model.forget_thumbnails)
         self.model.reviewed.connect(self._tell)
+        self.reviewer.failed.connect(self._warn)
         self.undo_stack.indexChanged.connect(self._enable)
         self.history.changed.connect(self._history_changed)
         self.history_menu.openRequested.connect(self.open_file)
@@ -274,7 +276,7 @@ class ResultsPanel(QWidget):
         self._layers = layers or ResultLayers(self._project, search.name, search.query, self)
         self._search, self._crs = search, crs
         self.note.leave()
-        self.undo_stack.clear()
+        self.reviewer.review_in(self._layers)
         self.thumbnails.stop()
         self.filters.reset()
         self._set_hits([], {})
@@ -364,16 +366,7 @@ class ResultsPanel(QWidget):
     def _copy(self, target: QgsCoordinateReferenceSystem) -> None:
         QGuiApplication.clipboard().setText(coordinates(self.selected(), self._crs, target))
 
-    # Reviews
-
-    def _judge(self, verdict: str, words: str) -> None:
-        """Gives the selected hits a verdict, or takes it back where all have it."""
-        before = {hit.key: self.model.review(hit.key) for hit in self.selected()}
-        if not before:
-            return
-        if all(review.verdict == verdict for review in before.values()):
-            verdict = UNREVIEWED
-        self._push(words, before, {key: Review(verdict, review.note) for key, review in before.items()})
+    # Notes
 
     def _edit_note(self) -> None:
         hit = self.current()
@@ -382,28 +375,7 @@ class ResultsPanel(QWidget):
             self.note.edit(hit.rank, self.model.review(hit.key).note)
 
     def _write_note(self, note: str) -> None:
-        before = self.model.review(self._noted)
-        if note != before.note:
-            self._push(tr("Note"), {self._noted: before}, {self._noted: Review(before.verdict, note)})
-
-    def _push(self, words: str, before: Mapping[HitKey, Review], after: Mapping[HitKey, Review]) -> None:
-        self.undo_stack.push(ReviewCommand(words, before, after, self._apply))
-
-    def _apply(self, reviews: Mapping[HitKey, Review]) -> bool:
-        """Puts reviews into the file and the list; whether it could."""
-        if not self._write_reviews(dict(reviews)):
-            return False
-        for key, review in reviews.items():
-            self.model.set_review(key, review)
-        return True
-
-    def _write_reviews(self, reviews: dict[HitKey, Review]) -> bool:
-        try:
-            self._layers.write_reviews(reviews)
-        except MpsClipError as error:
-            self._warn(error)
-            return False
-        return True
+        self.reviewer.annotate(self._noted, note)
 
     # Files
 

@@ -15,7 +15,7 @@ from qgis.core import (
     QgsRectangle,
     QgsSingleBandGrayRenderer,
 )
-from qgis.gui import QgisInterface
+from qgis.gui import QgisInterface, QgsRubberBand
 from qgis.PyQt.QtCore import QEvent, QPoint, Qt
 from qgis.PyQt.QtGui import QGuiApplication, QKeyEvent
 from qgis.PyQt.QtTest import QTest
@@ -111,6 +111,7 @@ def test_arrow_keys_move_the_map_to_the_tile(finished: ResultsPanel, qgis_iface:
         centre = finished.current().geometry.boundingBox().center()
         assert canvas.extent().center().distance(centre) < 1e-6
     assert finished.current().rank == 3
+    assert any(isinstance(item, QgsRubberBand) for item in canvas.scene().items())  # the flash
     width = canvas.extent().width()
     # Next time the scale is fit already, so the map only moves.
     press(finished, Key.Key_Up)
@@ -378,6 +379,37 @@ def test_hits_of_two_rasters_of_different_crs_are_shown_together(
     assert panel.list.itemDelegate().several_rasters
     click(panel, 1)
     assert qgis_iface.mapCanvas().extent().width() > 0
+
+
+def test_pictures_of_a_raster_without_georeference_show_the_right_pixels(
+    panel: ResultsPanel, said: Said, tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    plain = str(tmp_path / "plain.tif")
+    scene = gdal.Open(said.params["rasters"][0])
+    size = scene.RasterXSize, scene.RasterYSize
+    copy = gdal.GetDriverByName("GTiff").Create(plain, *size, scene.RasterCount, options=["PHOTOMETRIC=RGB"])
+    copy.WriteRaster(0, 0, *size, scene.ReadRaster())
+    del copy
+    hit = said.shortlist["hits"][0]
+    x, y, width, height = hit["pixels"]
+    panel.begin(said.request())
+    panel.show_shortlist(said.shortlist)
+    wait_until(lambda: panel.proxy.index(0, 0).data(Role.THUMBNAIL) is not None)
+    expected = panel.proxy.index(0, 0).data(Role.THUMBNAIL)
+    box = QgsGeometry.fromRect(QgsRectangle(x, -y - height, x + width, -y))  # rows downwards, as QGIS draws it
+    hit.update(raster=plain, geometry=json.loads(box.asJson()))
+    panel.begin(said.request())
+    panel.show_shortlist({"crs": None, "hits": [hit]})
+    wait_until(lambda: panel.proxy.index(0, 0).data(Role.THUMBNAIL) is not None)
+    picture = panel.proxy.index(0, 0).data(Role.THUMBNAIL)
+    assert picture.size() == expected.size()
+    # Enlarged pixels may begin one earlier or later, so areas are compared.
+    ours, theirs = (
+        image.scaled(16, 16, transformMode=Qt.TransformationMode.SmoothTransformation) for image in (picture, expected)
+    )
+    colours = [(ours.pixelColor(n % 16, n // 16), theirs.pixelColor(n % 16, n // 16)) for n in range(256)]
+    assert max(abs(one.green() - other.green()) for one, other in colours) < 12
+    assert max(one.green() for one, _ in colours) - min(one.green() for one, _ in colours) > 60
 
 
 def _code(key: Qt.Key) -> int:
