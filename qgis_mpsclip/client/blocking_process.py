@@ -23,7 +23,7 @@ from qgis_mpsclip.errors import EngineCancelled, EngineError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.settings import Settings
 
-OPEN_SECONDS = 60
+OPEN_SECONDS = 120  # a first start reads from a cold disk, past a virus scanner
 LEAVE_SECONDS = 5
 _READ_BYTES = 1 << 16
 

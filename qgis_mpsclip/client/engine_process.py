@@ -17,7 +17,7 @@ from qgis_mpsclip.client.log_files import new_log_file
 from qgis_mpsclip.errors import EngineError
 from qgis_mpsclip.settings import Settings
 
-OPEN_SECONDS = 60
+OPEN_SECONDS = 120  # a first start reads from a cold disk, past a virus scanner
 LEAVE_SECONDS = 5
 
 

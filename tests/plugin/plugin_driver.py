@@ -36,7 +36,7 @@ def pump(milliseconds=200):
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
-def wait(condition, seconds=120):
+def wait(condition, seconds=300):
     for _ in range(seconds * 10):
         if condition():
             return

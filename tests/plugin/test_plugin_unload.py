@@ -46,7 +46,7 @@ def seen(
     environment = {**engine_environment, "MPSCLIP_PYTHON": str(engine_python), "DRIVER_OUT": str(out)}
     environment["DRIVER_RASTER"] = str(scene_raster)
     environment |= {name: os.environ[name] for name in ("MPSCLIP_CACHE", "MPSCLIP_DATA_DIR")}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
     assert out.is_file(), done.stdout[-2000:] + done.stderr[-4000:]
     seen = json.loads(out.read_text(encoding="utf-8"))
     assert seen.get("error") is None, seen["error"]
