@@ -28,7 +28,10 @@ from qgis_mpsclip.processing.progress import ProgressReporter
 from qgis_mpsclip.processing.provider import MpsClipProvider
 from qgis_mpsclip.processing.queries import collect_queries
 from qgis_mpsclip.processing.rasters import RasterFile, raster_file, result_crs
+from qgis_mpsclip.processing.rendered import Rendering, picture_file, plan_within_limit
 from qgis_mpsclip.processing.searchimagery import SearchImagery
+from qgis_mpsclip.rendering.area import Area
+from qgis_mpsclip.settings import Settings
 
 UTM, WGS84 = QgsCoordinateReferenceSystem("EPSG:32632"), QgsCoordinateReferenceSystem("EPSG:4326")
 NOWHERE = QgsCoordinateReferenceSystem()
@@ -133,6 +136,51 @@ def test_a_layer_that_is_no_file_is_refused_with_the_remedy(qgis_app: QgsApplica
     with pytest.raises(MpsClipError, match="web map is not a file") as caught:
         raster_file(layer)
     assert "GeoTIFF" in caught.value.remedy
+
+
+def virtual_layer(scene_raster: Path) -> QgsRasterLayer:
+    """The scene's first band as a layer that is computed and no file."""
+    extent = QgsRasterLayer(str(scene_raster)).extent()
+    corners = f"{extent.xMinimum()},{extent.yMinimum()},{extent.xMaximum()},{extent.yMaximum()}"
+    layer = QgsRasterLayer(
+        f'?crs=EPSG:32632&extent={corners}&width=1024&height=1024&formula="scene@1"'
+        f"&scene:uri={scene_raster}&scene:provider=gdal",
+        "computed",
+        "virtualraster",
+    )
+    assert layer.isValid()
+    return layer
+
+
+def test_a_layer_that_is_no_file_is_rendered_for_the_area(scene_raster: Path) -> None:
+    layer = virtual_layer(scene_raster)
+    extent = layer.extent()
+    extent.setXMaximum(extent.xMinimum() + 300)
+    plan = plan_within_limit(layer, Area(QgsGeometry.fromRect(extent), layer.crs()), 1.0)
+    feedback = Feedback()
+    Rendering(plan).run(QgsProcessingContext(), feedback)
+    # A metre on the ground is a little less than one of the projection here.
+    assert feedback.texts == ["Rendering computed, 301 × 513 pixels"]
+    picture = QgsRasterLayer(str(picture_file(plan)))
+    assert (picture.width(), picture.height(), picture.crs().authid()) == (301, 513, "EPSG:32632")
+    assert picture.extent().toString(3) == extent.toString(3)
+    Rendering(plan).run(QgsProcessingContext(), feedback)
+    assert len(feedback.texts) == 1  # the same picture is not made again
+
+
+def test_a_cancelled_rendering_leaves_no_picture(scene_raster: Path) -> None:
+    plan = plan_within_limit(virtual_layer(scene_raster), None, 2.0)
+    feedback = Feedback()
+    feedback.cancel()
+    Rendering(plan).run(QgsProcessingContext(), feedback)
+    assert not picture_file(plan).exists()
+
+
+def test_a_picture_beyond_the_limit_is_refused_with_the_remedy(scene_raster: Path) -> None:
+    Settings().render_limit_pixels = 10_000
+    with pytest.raises(MpsClipError, match="1024 × 1024 pixels; 10000 are allowed") as caught:
+        plan_within_limit(virtual_layer(scene_raster), None, None)
+    assert "smaller extent" in caught.value.remedy
 
 
 def test_queries_come_from_lines_lists_and_files_each_once(tmp_path: Path) -> None:

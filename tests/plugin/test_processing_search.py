@@ -185,6 +185,36 @@ def test_a_layer_with_a_crs_of_the_users_keeps_its_name_in_the_hits(run: Run, sc
     assert {feature["raster"] for feature in hits.getFeatures()} == {str(scene_raster)}
 
 
+def virtual_layer(scene_raster: Path) -> QgsRasterLayer:
+    """The scene's first band as a layer that is computed and no file."""
+    extent = QgsRasterLayer(str(scene_raster)).extent()
+    corners = f"{extent.xMinimum()},{extent.yMinimum()},{extent.xMaximum()},{extent.yMaximum()}"
+    layer = QgsRasterLayer(
+        f'?crs=EPSG:32632&extent={corners}&width=1024&height=1024&formula="scene@1"'
+        f"&scene:uri={scene_raster}&scene:provider=gdal",
+        "computed",
+        "virtualraster",
+    )
+    assert layer.isValid()
+    assert QgsProject.instance().addMapLayer(layer) is layer
+    return layer
+
+
+def test_a_layer_that_is_no_file_is_rendered_for_the_extent(run: Run, scene_raster: Path) -> None:
+    layer = virtual_layer(scene_raster)
+    extent = layer.extent()
+    extent.setXMaximum(extent.xMinimum() + 300)
+    feedback = Feedback()
+    values = {"INPUT": layer, "EXTENT": extent, "TILE_SIZE": "100px", "RESOLUTION": 1.0, "REFINE": 0}
+    found = run(feedback, **values, SUBREGIONS=None)
+    assert "Rendering computed, 301 × 513 pixels" in feedback.textLog()
+    assert {feature["raster"] for feature in found["HITS"].getFeatures()} == {"computed"}
+    assert extent.buffered(1).contains(found["HITS"].extent())
+    assert found["HITS"].crs().authid() == "EPSG:32632"
+    again = run(**values, SUBREGIONS=None)
+    assert again["ENCODED"] == 0  # the same picture, and its index
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
