@@ -11,7 +11,6 @@ from qgis.core import (
     QgsFeature,
     QgsField,
     QgsGeometry,
-    QgsLayerTreeGroup,
     QgsProject,
     QgsVectorLayer,
 )
@@ -76,11 +75,6 @@ class ResultLayers(QObject):
     @property
     def subregions(self) -> QgsVectorLayer | None:
         return self._layer(SUBREGIONS)
-
-    @property
-    def exists(self) -> bool:
-        """Whether a layer of it is in the project."""
-        return self.hits is not None or self.subregions is not None
 
     def colours(self) -> dict[str, QColor]:
         """Colour of each keyword on the map."""
@@ -211,10 +205,6 @@ class ResultLayers(QObject):
             if layer is not None and not layer.isEditable():
                 _set_subset(layer, "" if listed is None else f'"{field}" IN ({listed})')
 
-    def select(self, keys: Collection[HitKey]) -> list[int]:
-        """Feature ids of hits in the layer ``hits``."""
-        return [self._features[key] for key in keys if key in self._features]
-
     def _layer(self, name: str) -> QgsVectorLayer | None:
         layer = self._project.mapLayer(self._ids.get(name, ""))
         return layer if isinstance(layer, QgsVectorLayer) else None
@@ -289,12 +279,6 @@ def open_layer(path: Path, name: str) -> QgsVectorLayer:
         problem = tr("{path} is gone.") if not path.exists() else tr("{path} holds no results that can be read.")
         raise MpsClipError(problem.format(path=path), tr("Search again, or put the file back."))
     return layer
-
-
-def group_of(project: QgsProject, layer: QgsVectorLayer) -> QgsLayerTreeGroup | None:
-    """The group that a layer is in."""
-    node = project.layerTreeRoot().findLayer(layer.id())
-    return node.parent() if node is not None else None
 
 
 def _memory_layer(

@@ -197,14 +197,6 @@ class HitsProxy(QSortFilterProxyModel):
         """The hits in the order of the list."""
         return [self.index(row, 0).data(Role.HIT) for row in range(self.rowCount())]
 
-    def index_of(self, key: HitKey) -> QModelIndex:
-        """Invalid where the hit is not shown."""
-        for row in range(self.rowCount()):
-            index = self.index(row, 0)
-            if index.data(Role.HIT).key == key:
-                return index
-        return QModelIndex()
-
     def filterAcceptsRow(self, row: int, parent: QModelIndex) -> bool:
         model: HitsModel = self.sourceModel()
         hit = model.index(row).data(Role.HIT)
