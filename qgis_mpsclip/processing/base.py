@@ -26,6 +26,7 @@ from qgis_mpsclip.processing.folder import layers_in
 from qgis_mpsclip.processing.progress import ProgressReporter
 from qgis_mpsclip.processing.rasters import RasterFile, raster_file, without_repeats
 from qgis_mpsclip.settings import Settings
+from qgis_mpsclip.version import homepage
 
 
 @contextmanager
@@ -59,6 +60,9 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         for output in outputs:
             if not self.addOutput(output):
                 raise ValueError(output.name())
+
+    def helpUrl(self) -> str:
+        return f"{homepage()}/blob/main/docs/processing.md#mpsclip{self.name()}"
 
     def icon(self) -> QIcon:
         return icon(self.ICON)

@@ -33,6 +33,7 @@ from qgis_mpsclip.processing.searchimagery import SearchImagery
 from qgis_mpsclip.rendering.area import Area
 from qgis_mpsclip.settings import Settings
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 UTM, WGS84 = QgsCoordinateReferenceSystem("EPSG:32632"), QgsCoordinateReferenceSystem("EPSG:4326")
 NOWHERE = QgsCoordinateReferenceSystem()
 
@@ -90,15 +91,27 @@ def test_the_provider_has_four_algorithms_with_frozen_names(provider: MpsClipPro
 
 
 def test_every_algorithm_and_parameter_explains_itself(provider: MpsClipProvider) -> None:
+    page = (ROOT / "docs" / "processing.md").read_text(encoding="utf-8")
+    headings = {line.strip("# ").replace(":", "") for line in page.splitlines() if line.startswith("## ")}
     assert not provider.icon().isNull()
     assert Path(provider.svgIconPath()).is_file()
     for algorithm in provider.algorithms():
         assert not algorithm.icon().isNull()
         assert algorithm.shortHelpString()
+        page, _, heading = algorithm.helpUrl().partition("#")
+        assert page.startswith("https://") and page.endswith("/docs/processing.md")
+        assert heading in headings
         assert algorithm.shortDescription()
         assert len(algorithm.tags()) > 5
         for parameter in algorithm.parameterDefinitions():
             assert parameter.help() or parameter.isDestination(), f"{algorithm.name()}: {parameter.name()}"
+
+
+def test_every_parameter_and_output_is_documented(provider: MpsClipProvider) -> None:
+    page = (ROOT / "docs" / "processing.md").read_text(encoding="utf-8")
+    for algorithm in provider.algorithms():
+        for one in [*algorithm.parameterDefinitions(), *algorithm.outputDefinitions()]:
+            assert f"`{one.name()}`" in page, f"{algorithm.name()}: {one.name()}"
 
 
 @pytest.mark.parametrize("text", ["", "auto", "224", "224px", "224 PX", "100m", "0.5 m", "12.5m"])
