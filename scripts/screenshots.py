@@ -25,7 +25,7 @@ PICTURES = ("dock.png", "map.png", "options.png", "algorithm.png")
 # Seconds for the whole session: the scene is encoded on the CPU once, the index is kept for the next time.
 LIMIT = 1800
 LOOKS = {
-    "dark": {"MPSCLIP_PICTURES_THEME": "Night Mapping"},
+    "dark": {},
     "narrow": {"MPSCLIP_PICTURES_DOCK": "240"},
     "scaled": {"QT_SCALE_FACTOR": "2"},
 }
@@ -41,7 +41,8 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(WORK / "profile", ignore_errors=True)
     shutil.rmtree(WORK / "project", ignore_errors=True)
-    profile = make_profile(WORK / "profile")
+    dark = {"UI": {"UITheme": "Night Mapping"}} if "dark" in variants else {}
+    profile = make_profile(WORK / "profile", dark)
     code = Path(__file__).resolve().with_name("screenshots_in_qgis.py")
     environment = qgis_environment(
         MPSCLIP_PICTURES=str(folder),

@@ -1,7 +1,7 @@
 """The part of ``make screenshots`` that runs inside QGIS: a search in the dock, and four pictures.
 
 Environment (set by ``screenshots.py``): MPSCLIP_PICTURES, the folder for them; the same name with _PROJECT, a project
-file to write; _RASTER; _CHECKOUT, the checkout's folder; for other looks _THEME and _DOCK (its width in pixels).
+file to write; _RASTER; _CHECKOUT, the checkout's folder; and _DOCK, the dock's width where it is another.
 """
 
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import processing
 import qgis.utils
-from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
+from qgis.core import QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import QEventLoop, Qt, QTimer
 from qgis.PyQt.QtWidgets import QApplication, QDockWidget, QLabel, QSplitter
 from qgis.utils import iface
@@ -50,9 +50,6 @@ def picture(widget, name):
 
 def prepare():
     """QGIS as a user has it: the scene, a saved project, the dock on the right, no browser panel."""
-    theme = os.environ.get("MPSCLIP_PICTURES_THEME")
-    if theme:
-        QgsApplication.setUITheme(theme)
     window = iface.mainWindow()
     window.showNormal()
     window.setGeometry(0, 0, *SIZE)
