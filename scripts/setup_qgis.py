@@ -128,9 +128,11 @@ def backports_source(suite: str) -> str:
             if release in fields.get("Suites", "").split():
                 signed = f"Signed-By: {fields['Signed-By']}\n" if "Signed-By" in fields else ""
                 return f"Types: deb\nURIs: {fields['URIs']}\nSuites: {suite}\nComponents: main\n{signed}"
-        line = re.search(rf"^deb +(?:\[[^\]]*\] +)?(\S+) +{release} ", text, flags=re.MULTILINE)
+        line = re.search(rf"^deb +(?:\[([^\]]*)\] +)?(\S+) +{release} ", text, flags=re.MULTILINE)
         if line:
-            return f"Types: deb\nURIs: {line[1]}\nSuites: {suite}\nComponents: main\n"
+            key = re.search(r"signed-by=(\S+)", line[1] or "")
+            signed = f"Signed-By: {key[1]}\n" if key else ""
+            return f"Types: deb\nURIs: {line[2]}\nSuites: {suite}\nComponents: main\n{signed}"
     return stop(f"No apt source for {release} was found to add {suite} beside.", BY_HAND)
 
 
