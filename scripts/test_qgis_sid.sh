@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the plugin's tests in the QGIS of Debian unstable, in a folder below build/ that is kept for the next run.
 # By hand, as root, on Debian: it makes mounts, in a namespace of its own that ends with the script. About 4 GB on disk.
-# usage: scripts/test_qgis_sid.sh [arguments for pytest]        delete build/sid to begin anew
+# usage: scripts/test_qgis_sid.sh [arguments for pytest, default: tests/plugin]        delete build/sid to begin anew
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -66,6 +66,9 @@ if [ ! -e "$sid/.installed" ]; then
         qgis python3-qgis qgis-providers xvfb fonts-dejavu-core fonts-open-sans git ca-certificates
     touch "$sid/.installed"
 fi
+# A proxy's certificate is known to this machine alone.
+mount --bind /etc/ssl/certs "$sid/etc/ssl/certs"
+export SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
 uv=$root/build/installer/bin/uv
 inside "$uv" venv --quiet --clear --system-site-packages --no-python-downloads --python /usr/bin/python3 "$venv"
 inside "$uv" pip install --quiet --no-config --python "$venv/bin/python" --no-deps --require-hashes \
@@ -73,4 +76,4 @@ inside "$uv" pip install --quiet --no-config --python "$venv/bin/python" --no-de
 inside git config --global --replace-all safe.directory "$root"
 inside env QT_QPA_PLATFORM=offscreen "$venv/bin/python" -c 'from qgis.core import Qgis; print("QGIS", Qgis.QGIS_VERSION)'
 inside env --chdir="$root" QT_QPA_PLATFORM=offscreen PYTHONDONTWRITEBYTECODE=1 \
-    "$venv/bin/python" -m pytest tests/plugin "$@"
+    "$venv/bin/python" -m pytest "${@:-tests/plugin}"
