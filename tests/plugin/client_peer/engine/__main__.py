@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 
 OUT = sys.stdout.buffer
 MODE = os.environ.get("MPSCLIP_PEER", "ok")
@@ -69,7 +70,7 @@ def answer(message):
             id=number,
             result={
                 "pid": os.getpid(),
-                "cwd": os.getcwd(),
+                "cwd": str(Path.cwd()),
                 "flags": {"user_site": not sys.flags.no_user_site, "utf8": bool(sys.flags.utf8_mode)},
                 "environment": dict(os.environ),
             },
