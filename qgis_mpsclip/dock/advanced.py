@@ -23,7 +23,7 @@ from qgis_mpsclip.errors import MpsClipError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.settings import Settings
 
-AUTOMATIC, PIXELS, METRES = "automatic", "px", "m"
+AUTOMATIC, PIXELS, METRES = "auto", "px", "m"  # as the engine calls them
 _NO_MINIMUM = -1.0
 _TOOLTIP = Qt.ItemDataRole.ToolTipRole
 
@@ -102,7 +102,7 @@ class AdvancedOptions(QgsCollapsibleGroupBox):
         self._unit_changed()
         self.setCollapsed(True)
 
-    def options(self, automatic_tile: str) -> dict[str, Any]:
+    def options(self) -> dict[str, Any]:
         """The request's options, without extent and display; what is at its default is left out.
 
         Raises:
@@ -110,7 +110,7 @@ class AdvancedOptions(QgsCollapsibleGroupBox):
         """
         unit = self.unit.currentData()
         options: dict[str, Any] = {
-            "tile": automatic_tile if unit == AUTOMATIC else f"{self.side.value():.0f}{unit}",
+            "tile": unit if unit == AUTOMATIC else f"{self.side.value():.0f}{unit}",
             "overlap": round(self.overlap.value() / 100, 4),
             "top": self.top.value(),
             "refine": self.refine.value(),

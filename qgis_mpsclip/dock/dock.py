@@ -30,7 +30,7 @@ from qgis_mpsclip.dock.progress_row import ProgressRow
 from qgis_mpsclip.dock.query_line import QueryLine
 from qgis_mpsclip.dock.raster_picker import RasterPicker
 from qgis_mpsclip.dock.search_controller import SearchController
-from qgis_mpsclip.dock.tile_default import automatic_tile, tile_in_words
+from qgis_mpsclip.dock.tile_default import automatic_tile_in_words
 from qgis_mpsclip.errors import MpsClipError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.icons import icon
@@ -105,7 +105,7 @@ class SearchDock(QgsDockWidget):
                 query=query,
                 rasters=selection,
                 area=self.extent.area(),
-                options=self.advanced.options(self._automatic_tile()),
+                options=self.advanced.options(),
                 as_displayed=self.advanced.as_displayed.isChecked(),
                 resolution=self.advanced.chosen_resolution(),
                 model=self.advanced.chosen_model(),
@@ -223,12 +223,9 @@ class SearchDock(QgsDockWidget):
 
     # ---- tile size, models, devices
 
-    def _automatic_tile(self) -> str:
-        return automatic_tile(self.rasters.selection().layers, self.advanced.chosen_resolution())
-
     def _show_automatic_tile(self) -> None:
         layers, resolution = self.rasters.selection().layers, self.advanced.chosen_resolution()
-        self.advanced.show_automatic_tile(tile_in_words(self._automatic_tile(), layers, resolution))
+        self.advanced.show_automatic_tile(automatic_tile_in_words(layers, resolution))
 
     def _ask_for_lists(self) -> None:
         """Models and devices, once; the engine is started for them."""

@@ -9,16 +9,16 @@ from typing import Any
 
 from qgis.core import Qgis, QgsProject
 from qgis.gui import QgisInterface
-from qgis.PyQt.QtCore import QLocale, QObject, pyqtSignal
+from qgis.PyQt.QtCore import QLocale, QObject, pyqtSignal, pyqtSlot
 from qgis.PyQt.QtWidgets import QMessageBox, QPushButton
 
 from qgis_mpsclip.client import EngineClient, PendingRequest
 from qgis_mpsclip.dock.form import SearchForm
 from qgis_mpsclip.dock.inputs import RasterInput, check_size, inputs_again, raster_inputs
-from qgis_mpsclip.dock.keyword_service import keyword_params
 from qgis_mpsclip.dock.progress_row import ProgressRow
 from qgis_mpsclip.errors import MISSING, EngineError, MpsClipError
 from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.keyword_service import keyword_params
 from qgis_mpsclip.rendering.job import RenderJob
 from qgis_mpsclip.rendering.rendered import RenderedRasters
 from qgis_mpsclip.results import ResultsPanel, SearchRequest, results_path
@@ -62,6 +62,8 @@ class SearchController(QObject):
         self._job: RenderJob | None = None
         self._request: PendingRequest | None = None
         self._busy = False
+        self._project_gone = False
+        QgsProject.instance().cleared.connect(self._project_cleared)
 
     @property
     def is_busy(self) -> bool:
@@ -99,6 +101,12 @@ class SearchController(QObject):
             self._job.cancel()
         elif self._request is not None:
             self._request.cancel()
+
+    @pyqtSlot()
+    def _project_cleared(self) -> None:
+        """Another project: nothing of a search of the former one belongs there; the results have left their list."""
+        self._project_gone = self._busy
+        self.cancel()
 
     def tell_error(self, error: MpsClipError) -> None:
         """Problem and remedy in the message bar."""
@@ -188,6 +196,9 @@ class SearchController(QObject):
         (self._results.show_shortlist if method == "shortlist" else self._results.update_hit)(params)
 
     def _finished(self, report: dict[str, Any]) -> None:
+        if self._project_gone:  # it ended before the engine heard of the cancellation
+            self._cancelled()
+            return
         query = self._params["query"]
         self._results.finish(report)
         hits = report.get("hits") or []
@@ -208,6 +219,9 @@ class SearchController(QObject):
         self._end()
 
     def _failed(self, error: MpsClipError) -> None:
+        if self._project_gone:
+            self._cancelled()
+            return
         form, inputs = self._form, self._inputs
         if self._request is not None:
             self._results.abort(str(error))
@@ -220,8 +234,12 @@ class SearchController(QObject):
     def _cancelled(self) -> None:
         if self._request is not None:
             self._results.abort(None)
+        text = (
+            tr("The search was cancelled because its project was closed. The tiles looked at so far stay indexed.")
+            if self._project_gone
+            else tr("The search was cancelled. What was finished is kept: the same search goes on from there.")
+        )
         self._end()
-        text = tr("The search was cancelled. What was finished is kept: the same search goes on from there.")
         self._tell(text, Qgis.MessageLevel.Info, 5)
 
     def _end(self) -> None:
@@ -230,6 +248,7 @@ class SearchController(QObject):
             self._request.deleteLater()
             self._request = None
         self._form, self._inputs = None, []
+        self._project_gone = False
         self._progress.clear()
         self._set_busy(False)
 

@@ -21,6 +21,7 @@ from qgis_mpsclip.client.blocking import BlockingEngine
 from qgis_mpsclip.errors import EngineCancelled, MpsClipError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.icons import icon
+from qgis_mpsclip.keyword_service import keyword_params
 from qgis_mpsclip.processing import parameters as p
 from qgis_mpsclip.processing.folder import layers_in
 from qgis_mpsclip.processing.progress import ProgressReporter
@@ -190,8 +191,6 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         extractor = self.parameterAsEnumString(values, p.KEYWORDS, context)
         if extractor == "local":
             return {"extractor": extractor}
-        from qgis_mpsclip.dock.keyword_service import keyword_params  # windows, that other runs do not need
-
         return keyword_params(Settings()) or {"extractor": extractor}
 
 

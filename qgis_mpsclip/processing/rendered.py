@@ -15,7 +15,7 @@ from qgis.core import (
 from qgis_mpsclip.errors import MpsClipError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.rendering.area import Area
-from qgis_mpsclip.rendering.job import BLOCK, _pipe, has_content
+from qgis_mpsclip.rendering.job import BLOCK, display_pipe, has_content
 from qgis_mpsclip.rendering.plan import RenderPlan, plan_rendering
 from qgis_mpsclip.rendering.rendered import RenderedRasters
 from qgis_mpsclip.settings import Settings
@@ -52,7 +52,7 @@ class Rendering:
         self._plan = plan
         self._name = plan.layer.name()
         self._crs = plan.layer.crs()
-        self._pipe = _pipe(plan)
+        self._pipe = display_pipe(plan)
         self._file = picture_file(plan)
 
     def run(self, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> None:

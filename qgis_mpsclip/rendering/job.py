@@ -55,7 +55,7 @@ class RenderJob(QObject):
         writer.setMaxTileHeight(BLOCK)
         self._task = QgsRasterFileWriterTask(
             writer,
-            _pipe(plan),
+            display_pipe(plan),
             plan.columns,
             plan.rows,
             plan.extent,
@@ -121,8 +121,12 @@ def has_content(file: Path) -> bool:
     return samples is not None and any(samples)
 
 
-def _pipe(plan: RenderPlan) -> QgsRasterPipe:
-    """What the layer draws with, copied for another thread."""
+def display_pipe(plan: RenderPlan) -> QgsRasterPipe:
+    """What the layer draws with, copied for another thread.
+
+    Raises:
+        MpsClipError: its style cannot be used.
+    """
     pipe = QgsRasterPipe()
     layer = plan.layer
     for part in (

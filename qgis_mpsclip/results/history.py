@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from qgis.core import QgsProject
-from qgis.PyQt.QtCore import QDateTime, QLocale, QObject, Qt, pyqtSignal
+from qgis.PyQt.QtCore import QDateTime, QLocale, QObject, Qt, pyqtSignal, pyqtSlot
 
 from qgis_mpsclip.results.request import SearchRequest
 
@@ -109,7 +109,8 @@ class SearchHistory(QObject):
         except (KeyError, TypeError, ValueError):
             return None
 
-    def _project_changed(self, *_: object) -> None:
+    @pyqtSlot()
+    def _project_changed(self) -> None:
         self.changed.emit()
 
 

@@ -43,6 +43,7 @@ HIT_FIELDS = {
     "tile_row": _INT,
     "tile_col": _INT,
 }
+NEEDED_FIELDS = set(HIT_FIELDS) - {"percentile"}  # which files of earlier versions lack
 SUBREGION_FIELDS = {"hit_rank": _INT, "query": _TEXT, "keyword": _TEXT, "score": _REAL}
 
 
@@ -124,7 +125,7 @@ class ResultLayers(QObject):
         """
         self._timer.stop()
         # Opened first: a damaged file must not take the place of layers that work.
-        layers = {name: open_layer(path, name) for name in (HITS, SUBREGIONS)}
+        layers = open_results(path)
         self._path = path
         self._features = feature_ids(layers[HITS])
         self._shown = ""
@@ -134,6 +135,7 @@ class ResultLayers(QObject):
             layer = self._layer(name)
             if layer is not None and layer.providerType() == "memory":
                 layer.setDataSource(_uri(path, name), layer.name(), "ogr", True)
+                _take_undefined_crs(layer)
                 layer.removeCustomProperty(NO_MEMORY_WARNING)
                 layer.emitStyleChanged()
                 layer.triggerRepaint()
@@ -189,7 +191,7 @@ class ResultLayers(QObject):
             MpsClipError: the file is gone.
         """
         if self._path is not None:
-            return {name: open_layer(self._path, name) for name in (HITS, SUBREGIONS)}
+            return open_results(self._path)
         found = {name: layer.clone() for name in self._ids if (layer := self._layer(name)) is not None}
         for layer in found.values():
             layer.setSubsetString("")
@@ -268,23 +270,63 @@ class ResultLayers(QObject):
                 layer.triggerRepaint()
 
 
+def open_results(path: Path) -> dict[str, QgsVectorLayer]:
+    """HITS and SUBREGIONS of the result file of one search.
+
+    Raises:
+        MpsClipError: they are gone or damaged, or belong to several queries.
+    """
+    layers = {name: open_layer(path, name) for name in (HITS, SUBREGIONS)}
+    fields = layers[HITS].fields()
+    if not NEEDED_FIELDS.issubset(fields.names()):
+        raise _unreadable(path)
+    if len(layers[HITS].uniqueValues(fields.lookupField("query"), 2)) > 1:
+        raise MpsClipError(
+            tr("{path} holds the hits of several queries, as a batch search writes them; the list shows one.").format(
+                path=path
+            ),
+            tr("Add its layers to the map with QGIS's browser, and filter them by the field “query”."),
+        )
+    return layers
+
+
 def open_layer(path: Path, name: str) -> QgsVectorLayer:
-    """A layer of a result file, styled as the file says.
+    """A layer of a result file, styled as the file says; without a CRS where the searched rasters have none.
 
     Raises:
         MpsClipError: the file or the layer is gone, or damaged.
     """
-    layer = QgsVectorLayer(_uri(path, name), name, "ogr")
+    options = QgsVectorLayer.LayerOptions()
+    options.skipCrsValidation = True  # else QGIS may ask for the CRS that the rasters lack, too
+    layer = QgsVectorLayer(_uri(path, name), name, "ogr", options)
     if not layer.isValid():
-        problem = tr("{path} is gone.") if not path.exists() else tr("{path} holds no results that can be read.")
-        raise MpsClipError(problem.format(path=path), tr("Search again, or put the file back."))
+        raise _unreadable(path)
+    _take_undefined_crs(layer)
     return layer
+
+
+def _unreadable(path: Path) -> MpsClipError:
+    problem = tr("{path} holds no results that can be read.") if path.exists() else tr("{path} is gone.")
+    return MpsClipError(problem.format(path=path), tr("Search again, or put the file back."))
+
+
+def _take_undefined_crs(layer: QgsVectorLayer) -> None:
+    """Leaves a layer without a CRS where its file says "undefined".
+
+    A GeoPackage says so with a CRS of its own (srs_id -1 or 0), which QGIS takes for a valid one. Nothing can be
+    transformed from it, so the hits would not be drawn over the raster that has none.
+    """
+    crs = layer.crs()
+    if crs.isValid() and not crs.authid() and crs.description().lower().startswith("undefined"):
+        layer.setCrs(QgsCoordinateReferenceSystem())
 
 
 def _memory_layer(
     name: str, fields: dict[str, QMetaType.Type], crs: QgsCoordinateReferenceSystem, more: Iterable[QgsField] = ()
 ) -> QgsVectorLayer:
-    layer = QgsVectorLayer("Polygon", name, "memory")
+    options = QgsVectorLayer.LayerOptions()
+    options.skipCrsValidation = True
+    layer = QgsVectorLayer("Polygon", name, "memory", options)
     layer.setCrs(crs)
     layer.dataProvider().addAttributes([*(QgsField(field, kind) for field, kind in fields.items()), *more])
     layer.updateFields()
@@ -306,6 +348,7 @@ def _set_subset(layer: QgsVectorLayer, subset: str) -> None:
     parts = [part for part in layer.source().split("|") if not part.startswith("subset=")]
     source = "|".join([*parts, f"subset={subset}"] if subset else parts)
     layer.setDataSource(source, layer.name(), "ogr", False)
+    _take_undefined_crs(layer)
 
 
 def _uri(path: Path, name: str) -> str:

@@ -136,7 +136,7 @@ class ThumbnailLoader(QObject):
         self._project = project
         self._crs = QgsCoordinateReferenceSystem()
         self._layers: dict[str, str] = {}
-        self._watched: list[QgsRasterLayer] = []
+        self._watched: set[str] = set()  # ids: a layer may be deleted at any time
         self._pictures: OrderedDict[HitKey, QImage] = OrderedDict()
         self._waiting: OrderedDict[HitKey, QgsGeometry] = OrderedDict()
         self._task: _Task | None = None
@@ -170,9 +170,10 @@ class ThumbnailLoader(QObject):
         if task is not None:
             task.rendered.disconnect(self._keep)
             task.cancel()
-        for layer in self._watched:
-            layer.rendererChanged.disconnect(self._restyled)
-        self._watched = []
+        for layer in map(self._project.mapLayer, self._watched):
+            if layer is not None:
+                layer.rendererChanged.disconnect(self._restyled)
+        self._watched.clear()
 
     def _start(self) -> None:
         """One task at a time: what was asked last (what is on screen) first, all of one raster."""
@@ -203,15 +204,11 @@ class ThumbnailLoader(QObject):
         return None
 
     def _watch(self, layer: QgsRasterLayer) -> None:
-        if layer not in self._watched:
+        if layer.id() not in self._watched:
             layer.rendererChanged.connect(self._restyled)
-            layer.willBeDeleted.connect(self._unwatch)
-            self._watched.append(layer)
+            self._watched.add(layer.id())
 
-    def _unwatch(self) -> None:
-        layer = self.sender()
-        self._watched = [other for other in self._watched if other is not layer]
-
+    @pyqtSlot()
     def _restyled(self) -> None:
         self._pictures.clear()
         self.outdated.emit()

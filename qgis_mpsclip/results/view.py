@@ -9,7 +9,7 @@ from typing import Any
 
 from qgis.core import Qgis, QgsCoordinateReferenceSystem, QgsProject
 from qgis.gui import QgisInterface
-from qgis.PyQt.QtCore import QItemSelectionModel, QPoint, QTimer, QUrl, pyqtSignal
+from qgis.PyQt.QtCore import QItemSelectionModel, QPoint, QTimer, QUrl, pyqtSignal, pyqtSlot
 from qgis.PyQt.QtGui import QGuiApplication
 from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
@@ -24,7 +24,7 @@ from qgis_mpsclip.results.help_box import results_help, show_help
 from qgis_mpsclip.results.history import EarlierSearch, SearchHistory
 from qgis_mpsclip.results.history_menu import HistoryMenu
 from qgis_mpsclip.results.hits import Hit, HitKey, hit_from_json, hits_from_layers
-from qgis_mpsclip.results.layers import HITS, SUBREGIONS, ResultLayers
+from qgis_mpsclip.results.layers import HITS, SUBREGIONS, ResultLayers, open_results
 from qgis_mpsclip.results.list_view import HitsView
 from qgis_mpsclip.results.model import HitsModel, HitsProxy, Role
 from qgis_mpsclip.results.navigate import GEOGRAPHIC, coordinates, show_on_canvas, zoom_to
@@ -149,9 +149,9 @@ class ResultsPanel(QWidget):
         request = search.request()
         layers = ResultLayers(self._project, request.name, request.query, self)
         try:
+            sources = open_results(search.path)
             if not layers.find_in_project(search.path):
                 layers.use_file(search.path)
-            sources = layers.sources()
         except MpsClipError as error:
             self._warn(error)
             return
@@ -425,10 +425,12 @@ class ResultsPanel(QWidget):
         if self._search is None:
             self.empty.nothing_searched(bool(self.history.entries()))
 
+    @pyqtSlot()
     def _project_cleared(self) -> None:
-        """Another project: its list is empty. A search that runs keeps its hits until it ends."""
-        if self._running or self._search is None:
+        """Another project: its list is empty, and what a search of the former one still reports is left out."""
+        if self._search is None:
             return
+        self._running = False
         self._show_search(SearchRequest("", {}), QgsCoordinateReferenceSystem())
         self._search = None
         self.empty.nothing_searched(bool(self.history.entries()))

@@ -83,7 +83,7 @@ def receivers():
     project, canvas = QgsProject.instance(), iface.mapCanvas()
     tree = iface.layerTreeView()
     signals = {
-        "project": (project, ("layersAdded", "layersRemoved", "layerWasAdded", "crsChanged")),
+        "project": (project, ("layersAdded", "layersRemoved", "layerWasAdded", "crsChanged", "cleared", "readProject")),
         "canvas": (canvas, ("extentsChanged", "destinationCrsChanged", "mapToolSet", "layersChanged")),
         "tree": (tree, ("currentLayerChanged",)),
         "registry": (QgsApplication.processingRegistry(), ("providerAdded", "providerRemoved")),

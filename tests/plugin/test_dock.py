@@ -172,6 +172,34 @@ def test_esc_cancels_and_adds_nothing_before_the_first_hit(
     assert "cancelled" in messages(dock)
 
 
+@pytest.mark.parametrize("after", ["the first tiles", "the first hits"])
+def test_another_project_cancels_the_search_and_gets_nothing_of_it(
+    dock: SearchDock, scene: QgsRasterLayer, wait_until, tmp_path: Path, after: str
+) -> None:
+    project = QgsProject.instance()
+    other = tmp_path / "other.qgz"
+    assert project.write(str(other))
+    if after == "the first tiles":
+        slow_search(dock, wait_until)
+    else:
+        dock.advanced.refine.setValue(36)
+        type_and_enter(dock, "parked cars beside a road")
+        wait_until(lambda: dock.results.model.rowCount() > 0, SEARCH_SECONDS, "the shortlist")
+    assert dock.controller.is_busy
+    assert project.read(str(other))
+    finish(dock, 120)
+    assert "cancelled because its project was closed" in messages(dock)
+    assert " hits for " not in messages(dock)
+    assert [layer.name() for layer in project.mapLayers().values()] == ["scene"]
+    assert [node.name() for node in project.layerTreeRoot().children()] == ["scene"]
+    assert dock.results.history.entries() == []
+    assert dock.results.model.rowCount() == 0
+    dock.advanced.unit.setCurrentIndex(0)
+    dock.advanced.overlap.setValue(25)
+    dock.advanced.refine.setValue(3)
+    search(dock)
+
+
 def test_an_engine_that_is_killed_is_reported_and_the_next_search_works(
     dock: SearchDock, scene: QgsRasterLayer, wait_until
 ) -> None:
@@ -221,13 +249,15 @@ def test_a_raster_without_a_crs_is_searched_where_it_is_drawn(
     data = None
     layer = QgsRasterLayer(str(bare), "bare")
     layer.setCrs(QgsCoordinateReferenceSystem())
+    QgsProject.instance().setCrs(QgsCoordinateReferenceSystem("EPSG:3857"))
     QgsProject.instance().addMapLayer(layer)
     extent = layer.extent()
     part = QgsRectangle(extent.xMinimum(), extent.yMinimum(), extent.center().x() - 120, extent.center().y() - 120)
     dock.extent.set_drawn(QgsGeometry.fromRect(part), QgsProject.instance().crs())
     hits = search(dock, "trees")
     assert all(hit.geometry.boundingBox().intersects(part) for hit in hits)
-    assert hits_layer().crs().authid() == ""
+    # As the raster's own: what QGIS draws where its numbers say, whatever the project's CRS.
+    assert result_layers() and not any(each.crs().isValid() for each in result_layers())
     assert extent.buffered(1).contains(hits_layer().extent())
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,11 +24,11 @@ from qgis.PyQt.QtCore import QLocale, Qt
 from qgis_mpsclip.dock.advanced import AdvancedOptions
 from qgis_mpsclip.dock.form import SearchForm
 from qgis_mpsclip.dock.inputs import check_size, inputs_again, raster_inputs
-from qgis_mpsclip.dock.keyword_service import keyword_params
 from qgis_mpsclip.dock.progress_row import duration, progress_text
 from qgis_mpsclip.dock.raster_picker import RasterPicker, RasterSelection
-from qgis_mpsclip.dock.tile_default import automatic_tile, tile_in_words
+from qgis_mpsclip.dock.tile_default import automatic_tile_in_words
 from qgis_mpsclip.errors import MpsClipError
+from qgis_mpsclip.keyword_service import keyword_params
 from qgis_mpsclip.rendering.area import Area
 from qgis_mpsclip.settings import Settings
 
@@ -66,34 +69,44 @@ def form(*layers: QgsRasterLayer, **values: object) -> SearchForm:
 
 
 @pytest.mark.parametrize(
-    ("pixels", "tile"),
+    ("pixels", "words"),
     [
-        ((0.5,), "224px"),
-        ((1.0, 1.05), "224px"),
-        ((0.1,), "67.2m"),
-        ((10.0,), "672m"),
-        ((30.0,), "1920m"),
-        ((0.5, 2.0), "448m"),
+        ((), "224 px"),
+        ((0.5,), "224 px, 112 m"),
+        ((0.1,), "672 px, 67 m"),
+        ((10.0,), "224 px, 2,241 m"),  # true metres, not the projection's
+        ((0.5, 2.0), "224 px, 112–448 m"),
+        ((0.1, 0.2), "67 m"),
+        ((0.1, 1.0), "67–224 m"),
     ],
 )
-def test_tiles_suit_the_ground_resolution(tmp_path: Path, pixels: tuple[float, ...], tile: str) -> None:
-    layers = [raster(tmp_path, str(pixel), pixel) for pixel in pixels]
-    unit, value = tile.lstrip("0123456789."), float(tile.rstrip("pxm"))
-    found = automatic_tile(layers)
-    assert found.endswith(unit)
-    assert float(found.rstrip("pxm")) == pytest.approx(value, rel=5e-3)  # true metres, not the projection's
+def test_the_automatic_tile_is_told_in_pixels_and_metres(tmp_path: Path, pixels: tuple[float, ...], words: str) -> None:
+    assert automatic_tile_in_words([raster(tmp_path, str(pixel), pixel) for pixel in pixels]) == words
 
 
-def test_metres_are_not_measured_where_a_crs_lacks(tmp_path: Path) -> None:
-    assert automatic_tile([raster(tmp_path, "a", 0.1), raster(tmp_path, "b", 5.0, crs="")]) == "224px"
-    assert automatic_tile([]) == "224px"
+def test_metres_are_not_told_where_a_crs_lacks(tmp_path: Path) -> None:
+    layers = [raster(tmp_path, "a", 0.1), raster(tmp_path, "b", 5.0, crs="")]
+    assert automatic_tile_in_words(layers) == "224–672 px"
+    assert automatic_tile_in_words(layers[1:]) == "224 px"
 
 
-def test_the_automatic_tile_is_told_in_pixels_and_metres(tmp_path: Path) -> None:
-    layer = raster(tmp_path, "half", 0.5)
-    assert tile_in_words("224px", [layer]) == "224 px, 112 m"
-    assert tile_in_words("67.2m", [layer, layer]) == "67 m"
-    assert tile_in_words("224px", []) == "224 px"
+@pytest.mark.parametrize("pixel", [0.1, 0.5, 10.0])
+def test_the_automatic_tile_is_the_engines(tmp_path: Path, engine_python: Path, pixel: float) -> None:
+    layer = raster(tmp_path, "a", pixel, side=3000)
+    code = (
+        "import sys; from engine.raster.grid import make_grid, parse_tile_size as p; from engine.raster import source;"
+        "print(make_grid(source.RasterSource.open(sys.argv[1]), p('auto'), 0.25).side)"
+    )
+    root = Path(__file__).resolve().parent.parent.parent
+    foreign = ("PYTHON", "PROJ_", "GDAL_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    side = subprocess.check_output([engine_python, "-c", code, layer.source()], cwd=root, env=environment, text=True)
+    assert automatic_tile_in_words([layer]).startswith(f"{side.strip()} px, ")
+
+
+def test_processing_needs_no_windows_of_the_plugin() -> None:
+    code = "import sys, qgis_mpsclip.processing.provider; sys.exit('qgis_mpsclip.dock' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).resolve().parent.parent.parent, check=True)
 
 
 def test_one_display_goes_into_the_options(tmp_path: Path) -> None:
@@ -170,7 +183,7 @@ def test_progress_says_what_how_much_how_fast_and_how_long() -> None:
 def test_options_leave_out_what_is_not_chosen(qgis_app) -> None:
     settings = Settings()
     advanced = AdvancedOptions(settings)
-    assert advanced.options("224px") == {"tile": "224px", "overlap": 0.25, "top": 50, "refine": 32}
+    assert advanced.options() == {"tile": "auto", "overlap": 0.25, "top": 50, "refine": 32}
     assert (advanced.chosen_model(), advanced.chosen_device(), advanced.chosen_resolution()) == (None, None, None)
     settings.default_model, settings.device = "openai-b32", "cpu"
     advanced.unit.setCurrentIndex(advanced.unit.findData("m"))
@@ -178,7 +191,7 @@ def test_options_leave_out_what_is_not_chosen(qgis_app) -> None:
     advanced.bands.setText("4; 3,2")
     advanced.min_score.setValue(0.2)
     advanced.segmenter.setCurrentIndex(advanced.segmenter.findData("none"))
-    assert advanced.options("224px") == {
+    assert advanced.options() == {
         "tile": "150m",
         "overlap": 0.25,
         "top": 50,
@@ -192,7 +205,7 @@ def test_options_leave_out_what_is_not_chosen(qgis_app) -> None:
     for text in ("1,2", "red", "0", "1 2 3 4"):
         advanced.bands.setText(text)
         with pytest.raises(MpsClipError, match=f"“{text}” names no bands"):
-            advanced.options("224px")
+            advanced.options()
 
 
 def test_models_say_whether_they_must_be_downloaded(qgis_app) -> None:
@@ -230,7 +243,7 @@ def test_the_choice_of_rasters_follows_the_project(qgis_iface, qgis_new_project,
 @pytest.mark.parametrize(
     ("method", "values"),
     [
-        ("Basic", {"username": "me", "password": "top-key"}),
+        ("Basic", {"username": "me", "password": "top-key"}),  # pragma: allowlist secret
         ("APIHeader", {"Authorization": "Bearer top-key"}),
     ],
 )

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
-from qgis.core import QgsProject
+from qgis.core import Qgis, QgsProject
+from qgis.gui import QgisInterface
 
+from qgis_mpsclip.client.blocking import BlockingEngine
 from qgis_mpsclip.results import ResultsPanel
 from qgis_mpsclip.results.history_menu import HistoryMenu
 from qgis_mpsclip.results.review import Review
@@ -76,7 +81,7 @@ def test_a_project_that_moves_with_its_results_finds_them(
 def test_no_key_of_a_service_is_written_into_the_project(
     panel: ResultsPanel, project: QgsProject, said: Said, tmp_path: Path
 ) -> None:
-    said.params["keywords"] = {"extractor": "llm", "llm_model": "some-model", "llm_api_key": "not-to-be-told"}
+    said.params["keywords"] = {"extractor": "llm", "llm_model": "some-model", "llm_api_key": "not-to-be-told"}  # pragma: allowlist secret
     run(panel, said)
     assert project.write(str(tmp_path / "map.qgs"))
     text = (tmp_path / "map.qgs").read_text(encoding="utf-8")
@@ -115,6 +120,30 @@ def test_a_search_whose_file_is_gone_can_only_be_rerun(finished: ResultsPanel, p
     assert not opening.isEnabled() and again.isEnabled()
     finished.open_file(finished.history.entries()[0])
     assert finished.model.rowCount() == 12  # what was shown stays
+
+
+def test_a_file_of_several_queries_is_refused_with_what_to_do(
+    finished: ResultsPanel, project: QgsProject, said: Said, tmp_path: Path, qgis_iface: QgisInterface
+) -> None:
+    out = tmp_path / "batch.gpkg"
+    options = {**said.params["options"], "segmenter": "none"}
+    batch = {"queries": ["houses", "trees"], "rasters": said.params["rasters"], "out": str(out), "options": options}
+    with BlockingEngine() as engine:
+        engine.request("batch", batch)
+    before = list(project.mapLayers())
+    finished.open_file(replace(finished.history.entries()[0], path=out))
+    assert "holds the hits of several queries" in qgis_iface.messageBar().get_messages(Qgis.MessageLevel.Warning)[-1]
+    assert list(project.mapLayers()) == before and finished.model.rowCount() == 12
+
+
+def test_a_file_that_holds_something_else_is_refused(
+    finished: ResultsPanel, said: Said, tmp_path: Path, qgis_iface: QgisInterface
+) -> None:
+    with closing(sqlite3.connect(said.file)) as database, database:
+        database.execute("ALTER TABLE hits RENAME COLUMN score TO points")
+    finished.open_file(finished.history.entries()[0])
+    assert "holds no results that can be read" in qgis_iface.messageBar().get_messages(Qgis.MessageLevel.Warning)[-1]
+    assert finished.model.rowCount() == 12
 
 
 def test_a_damaged_list_of_searches_is_as_none(panel: ResultsPanel, project: QgsProject) -> None:

@@ -192,6 +192,26 @@ def test_rasters_without_a_crs_give_layers_without_one(panel: ResultsPanel, said
     assert panel.list.model().rowCount() == 12
 
 
+@pytest.mark.parametrize("undefined", [-1, 0])
+def test_a_file_without_a_crs_gives_layers_without_one(
+    panel: ResultsPanel, said: Said, project: QgsProject, tmp_path: Path, undefined: int
+) -> None:
+    with closing(sqlite3.connect(said.file)) as database, database:
+        for table in ("gpkg_contents", "gpkg_geometry_columns"):
+            database.execute(f"UPDATE {table} SET srs_id = {undefined}")
+    assert QgsVectorLayer(f"{said.file}|layername=hits", "hits", "ogr").crs().isValid(), "QGIS's own reading"
+    panel.begin(said.request())
+    panel.show_shortlist({**said.shortlist, "crs": None})
+    panel.finish({**said.report, "crs": None})
+    assert not any(layer.crs().isValid() for layer in layers(project))
+    panel._layers.show_only([1, 2])
+    assert layers(project)[0].featureCount() == 2
+    assert not any(layer.crs().isValid() for layer in layers(project)), "filtered"
+    project.write(str(tmp_path / "project.qgz"))
+    project.read(str(tmp_path / "project.qgz"))
+    assert not any(layer.crs().isValid() for layer in layers(project)), "read again"
+
+
 def test_hits_read_from_the_file_are_those_of_the_report(said: Said) -> None:
     read = hits_from_layers(open_layer(said.file, "hits"), open_layer(said.file, "subregions"))
     for hit, expected in zip(read, map(hit_from_json, said.report["hits"])):

@@ -298,9 +298,26 @@ def test_it_fits_into_a_narrow_dock(finished: ResultsPanel) -> None:
     assert finished.minimumSizeHint().width() <= 240
 
 
-def test_a_new_project_empties_the_list(finished: ResultsPanel, project: QgsProject) -> None:
+def test_a_new_project_empties_the_list(finished: ResultsPanel, project: QgsProject, wait_until) -> None:
+    hit = finished.model.hits()[0]
+    wait_until(lambda: finished.thumbnails.picture(hit) is not None, 60, "a picture, whose layer is deleted then")
     project.clear()
     assert finished.model.rowCount() == 0 and finished.empty.title.text() == "No search yet"
+
+
+def test_a_search_of_a_closed_project_adds_nothing_to_the_next(
+    panel: ResultsPanel, said: Said, project: QgsProject
+) -> None:
+    panel.begin(said.request())
+    panel.show_shortlist(said.shortlist)
+    project.clear()
+    for hit in said.hits:
+        panel.update_hit(hit)
+    panel.show_shortlist(said.shortlist)
+    panel.finish(said.report)
+    panel.abort(None)
+    assert panel.model.rowCount() == 0 and panel.empty.title.text() == "No search yet"
+    assert not project.mapLayers() and not project.layerTreeRoot().children() and not panel.history.entries()
 
 
 def test_another_search_replaces_the_list_and_leaves_the_earlier_layers(
