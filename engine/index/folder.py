@@ -72,7 +72,7 @@ class IndexFolder:
         except OSError as error:
             raise IndexStoreError(
                 f"The index folder {place} cannot be made: {error.strerror}.",
-                "Choose another cache folder with --cache or the environment variable MPSCLIP_CACHE.",
+                "Choose another cache folder (--cache on the command line, or the environment variable MPSCLIP_CACHE).",
                 path=str(place),
             ) from error
         return place
@@ -147,7 +147,7 @@ def write_record(place: Path, record: IndexRecord) -> None:
     except OSError as error:
         raise IndexStoreError(
             f"The index folder {place} cannot be written: {error.strerror}.",
-            "Check free space and permissions, or choose another folder with --cache.",
+            "Check free space and permissions, or choose another cache folder (--cache on the command line).",
             path=str(place),
         ) from error
 

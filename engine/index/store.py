@@ -176,8 +176,8 @@ class TileStore:
             first = (str(error).splitlines() or [type(error).__name__])[0]
             raise IndexStoreError(
                 f"The index in {self.folder} cannot be {doing}: {first}.",
-                "Check free space and permissions; a damaged index can be removed: mpsclip index rm"
-                f" {self.folder.name[:12]}",
+                "Check free space and permissions; a damaged index can be removed, on the command line with:"
+                f" mpsclip index rm {self.folder.name[:12]}",
                 path=str(self.folder),
             ) from error
 

@@ -118,7 +118,7 @@ def patch_features(visual: nn.Module, images: Tensor, architecture: str) -> Tens
         return values
     raise ModelError(
         f"The image tower of {architecture} has no patch embeddings that can be compared with words.",
-        "Use a ViT or ResNet architecture of CLIP, or search without segmentation: --segmenter none",
+        "Use a ViT or ResNet architecture of CLIP, or search without outlines (segmenter none).",
         architecture=architecture,
     )
 

@@ -74,7 +74,7 @@ def read_record(entry: ModelEntry) -> WeightRecord | None:
     except (OSError, ValueError, TypeError) as error:
         raise ModelError(
             f"{path} cannot be read: {error}.",
-            f"Delete the folder {path.parent} and fetch the model again: mpsclip models fetch {entry.id}",
+            f"Delete the folder {path.parent}, then search again or run: mpsclip models fetch {entry.id}",
             path=str(path),
         ) from error
 
@@ -95,7 +95,7 @@ def checked(entry: ModelEntry, path: Path, revision: str | None = None) -> Weigh
         remedy = (
             "Install the project again."
             if entry.source.type == "packaged"
-            else f"Delete {model_folder(entry)} and fetch the model again: mpsclip models fetch {entry.id}"
+            else f"Delete {model_folder(entry)}, then search again or run: mpsclip models fetch {entry.id}"
         )
         raise ModelError(
             f"{path} is not the file of model {entry.id}: its sha256 is {actual}, {known} is {expected}.",

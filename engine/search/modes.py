@@ -25,7 +25,7 @@ def choose_mode(name: ScoreName, model: RetrievalModel) -> ScoreMode:
     if mode not in model.score_modes:
         usable = [other.value for other, its in _MODES.items() if its in model.score_modes]
         raise UsageError(
-            f"{model.identity.model_id} has no perspective heads, so --score {name.value} is not available.",
+            f"{model.identity.model_id} has no perspective heads, so the score {name.value} is not available.",
             f"Choose one of: {', '.join([ScoreName.AUTO.value, *usable])}; or a model with perspective heads.",
             model=model.identity.model_id,
             score=name.value,

@@ -31,7 +31,7 @@ def common_crs(sources: Sequence[RasterSource], chosen: CRS | None = None) -> CR
     if lacking and (chosen is not None or len(lacking) < len(sources)):
         raise UsageError(
             f"{lacking[0].path} has no coordinate reference system, so it cannot be put on one map with others.",
-            "Assign one to it (gdal_edit.py -a_srs), or search it alone and without --crs.",
+            "Assign one to it (gdal_edit.py -a_srs), or search it alone and choose none for the results (--crs).",
             path=lacking[0].path,
         )
     if lacking:
@@ -111,7 +111,7 @@ class Placement:
             name = self.target.name if self.target else "the coordinate reference system"
             raise RasterError(
                 f"A part of {self._source.path} lies where {name} is not defined.",
-                "Choose another coordinate reference system with --crs.",
+                "Choose another coordinate reference system for the results (--crs on the command line).",
                 path=self._source.path,
             )
         return placed

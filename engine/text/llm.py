@@ -88,7 +88,7 @@ class LlmKeywordExtractor:
         except AnswerError as error:
             raise KeywordServiceError(
                 f"The answer of {self._endpoint.model} {error}.",
-                "Try another model with --llm-model.",
+                "Try another language model (--llm-model on the command line).",
                 url=self._endpoint.url,
                 model=self._endpoint.model,
             ) from error

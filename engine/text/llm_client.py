@@ -150,7 +150,11 @@ def _too_slow(endpoint: Endpoint) -> KeywordServiceError:
     return _failed(endpoint, f"has not answered within {endpoint.timeout_s:g} s")
 
 
-def _failed(endpoint: Endpoint, what: str, remedy: str = "Check --llm-url and --llm-model.") -> KeywordServiceError:
+def _failed(
+    endpoint: Endpoint,
+    what: str,
+    remedy: str = "Check the language model's address (--llm-url) and name (--llm-model).",
+) -> KeywordServiceError:
     return KeywordServiceError(f"{endpoint.url} {what}.", remedy, url=endpoint.url, model=endpoint.model)
 
 

@@ -50,10 +50,13 @@ class Endpoint:
         url = url or os.environ.get(URL_VARIABLE)
         model = (model or os.environ.get(MODEL_VARIABLE) or "").strip()
         if not url:
-            raise UsageError("Keywords by a language model need its address.", f"{_EXAMPLE[:-1]}, with --llm-url.")
+            raise UsageError(
+                "Keywords by a language model need its address.", f"{_EXAMPLE[:-1]} (--llm-url on the command line)."
+            )
         if not model:
             raise UsageError(
-                "Keywords by a language model need the model's name.", f"Give it with --llm-model or {MODEL_VARIABLE}."
+                "Keywords by a language model need the model's name.",
+                f"Name it ({MODEL_VARIABLE}, or --llm-model on the command line).",
             )
         return cls(_base_url(url), model, _api_key(api_key))
 

@@ -91,7 +91,7 @@ class Readiness:
         kind = MissingDependencyError if self.modules else ModelError
         return kind(
             f"Segmenter {self.name} lacks {' and '.join(lacks)}.",
-            f"Run: {' && '.join(self.remedies())}{licence_note(self)} Or search with --segmenter relevance.",
+            f"Run: {' && '.join(self.remedies())}{licence_note(self)} Or choose the segmenter relevance.",
             segmenter=self.name,
             modules=list(self.modules),
             files=list(self.files),

@@ -58,7 +58,10 @@ def test_a_service_that_fails_costs_a_note_and_nothing_else(
     ("options", "message"),
     [
         (["--keywords", "llm"], "need its address. Give the base URL"),
-        (["--keywords", "llm", "--llm-url", "http://localhost/v1"], "need the model's name. Give it with --llm-model"),
+        (
+            ["--keywords", "llm", "--llm-url", "http://localhost/v1"],
+            "need the model's name. Name it (MPSCLIP_LLM_MODEL, or --llm-model",
+        ),
         (["--keywords", "llm", "--llm-url", "localhost", "--llm-model", "m"], "no URL that can be used"),
         (["--llm-model", "m"], "Add --keywords llm."),
         (["--keywords", "magic"], "invalid choice: 'magic'"),

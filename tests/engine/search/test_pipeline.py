@@ -166,7 +166,9 @@ def test_the_models_own_mode_is_the_default(model: ColourModel, searcher: Search
 def test_a_mode_that_the_model_has_not_is_told_before_any_work(
     searcher: Searcher, raster: Path, model: ColourModel
 ) -> None:
-    with pytest.raises(UsageError, match=r"colour has no perspective heads, so --score max-view.*auto, global, fused"):
+    with pytest.raises(
+        UsageError, match=r"colour has no perspective heads, so the score max-view.*auto, global, fused"
+    ):
         searcher.search("water", [raster], options(score="max-view"))
     assert model.encoded == 0
 

@@ -151,7 +151,9 @@ def test_no_answer_that_was_not_believed_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("reply", [is_silent, trickles])
 def test_a_slow_service_is_left_after_the_timeout_and_not_asked_again(reply: Reply) -> None:
     with chat_server(reply) as server:
-        falls_back(server, "has not answered within 0.2 s. Check --llm-url", timeout_s=0.2)
+        falls_back(
+            server, "has not answered within 0.2 s. Check the language model's address (--llm-url)", timeout_s=0.2
+        )
     assert len(server.requests) == 1
 
 
@@ -192,7 +194,7 @@ def test_something_else_than_a_chat_completion_is_refused(reply: Reply) -> None:
 )
 def test_an_answer_of_another_form_is_refused(content: str) -> None:
     with chat_server(says(content)) as server:
-        falls_back(server, "The answer of small is not the JSON object that was asked for. Try another model")
+        falls_back(server, "The answer of small is not the JSON object that was asked for. Try another language model")
 
 
 def test_a_huge_answer_is_not_read_to_the_end() -> None:
@@ -237,7 +239,7 @@ def test_nobody_there_is_told_with_the_address() -> None:
     assert extractor(url, notices).extract(QUERY) == BY_RULES
     [notice] = notices
     assert f"{url} cannot be reached: " in notice
-    assert "Check --llm-url" in notice
+    assert "Check the language model's address (--llm-url)" in notice
 
 
 @pytest.mark.parametrize("status", [400, 422])

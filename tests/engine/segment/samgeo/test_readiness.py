@@ -70,7 +70,7 @@ def test_missing_packages_are_named_with_the_command_that_installs_them(name: Se
     with pytest.raises(MissingDependencyError, match="mpsclip_no_such_package") as raised:
         make_segmenter(name, ColourModel(), tmp_path)
     assert f"make -C {shlex.quote(str(ROOT))} setup PROFILE=samgeo && mpsclip segmenters fetch" in str(raised.value)
-    assert "--segmenter relevance" in str(raised.value)
+    assert "choose the segmenter relevance" in str(raised.value)
 
 
 @pytest.mark.usefixtures("packages")
