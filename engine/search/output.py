@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine.errors import OutputError
@@ -22,7 +24,9 @@ def check_output(path: Path, overwrite: bool, suffixes: Sequence[str]) -> None:
         raise OutputError(f"{path} is a folder.", "Name a file in it.", path=str(path))
     if path.exists() and not overwrite:
         raise OutputError(
-            f"{path} exists already.", "Choose another name, or replace it with --overwrite.", path=str(path)
+            f"{path} exists already.",
+            "Choose another name, or allow overwriting (--overwrite on the command line).",
+            path=str(path),
         )
     if not path.parent.is_dir():
         raise OutputError(
@@ -42,12 +46,28 @@ def replacing(path: Path) -> Iterator[Path]:
         OutputError: the folder cannot be written.
     """
     with writing_errors(path):
-        folder = tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent)
+        folder = tempfile.TemporaryDirectory(prefix=_prefix(path, os.getpid()), dir=path.parent)
     with folder as name:
         temporary = Path(name) / path.name
         with writing_errors(path):
             yield temporary
             temporary.replace(path)
+
+
+def remove_leftovers(path: Path, pid: int) -> None:
+    """Deletes what a process that was killed while it was :func:`replacing` ``path`` has left beside it.
+
+    Args:
+        pid: of that process, which has ended.
+    """
+    prefix = _prefix(path, pid)
+    with suppress(OSError):  # the folder is gone too
+        for entry in [entry for entry in path.parent.iterdir() if entry.name.startswith(prefix) and entry.is_dir()]:
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def _prefix(path: Path, pid: int) -> str:
+    return f".{path.stem}-{pid}-"
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 
@@ -38,7 +38,7 @@ def report(result: SearchResult, geometry: bool = False) -> Json:
         "score": result.mode.value,
         "crs": crs_name(result.crs),
         "hits": hits if geometry else [_without_geometry(hit) for hit in hits],
-        "counts": asdict(result.counts) | {"hits": len(hits), "refined": sum(hit.refined for hit in result.hits)},
+        "counts": asdict(result.counts) | _found(result.hits),
         "timings": {name: round(seconds, 4) for name, seconds in asdict(result.timings).items()}
         | {"total": round(result.timings.total, 4)},
     }
@@ -86,6 +86,14 @@ def crs_name(crs: CRS | None) -> str | None:
         return None
     authority = crs.to_authority()
     return ":".join(authority) if authority else str(crs.to_wkt())
+
+
+def _found(hits: Sequence[Hit]) -> Json:
+    return {
+        "hits": len(hits),
+        "refined": sum(hit.refined for hit in hits),
+        "subregions": sum(len(hit.subregions) for hit in hits),
+    }
 
 
 def _without_geometry(hit: Json) -> Json:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import engine
+from engine.search.output import remove_leftovers
 from engine.server.cancel import END_SECONDS
 from engine.server.framing import BrokenFrameError, FrameReader, FrameTooLargeError
 from engine.server.outbox import BackgroundOutbox, Outbox
@@ -53,6 +54,7 @@ class WorkerProcess:
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         self._on_message, self._on_end = on_message, on_end
+        self._out: str | None = None  # of the last request: where a file may be half written
         self._outbox = BackgroundOutbox(Outbox(cast(BinaryIO, self._process.stdin), INNER_LIMIT), lambda: None)
         self._reader = threading.Thread(target=self._read, name="worker", daemon=True)
         self._reader.start()
@@ -63,6 +65,7 @@ class WorkerProcess:
 
     def send(self, message: Json) -> None:
         """Sent soon; nothing happens where the process has ended."""
+        self._out = message.get("params", {}).get("out", self._out)
         self._outbox.send(message)
 
     def kill(self) -> None:
@@ -90,6 +93,8 @@ class WorkerProcess:
         status = self._process.wait()
         pipe.close()
         self._outbox.close(1.0)
+        if self._out is not None:
+            remove_leftovers(Path(self._out), self.pid)
         with suppress(OSError):
             cast(BinaryIO, self._process.stdin).close()
         self._on_end(self, status)

@@ -327,11 +327,11 @@ class Dispatcher:
             self._answer_status()
         elif method == "loaded":
             self._loaded = params["models"]
-        elif method == "log":
-            self._around.send(messages.notification("log", params))
-        elif method in _PARTIAL:
+        elif method in _PARTIAL or method == "log":
             if self._running is not None and self._running.deadline is None:
                 self._around.send(messages.notification(method, {"id": self._running.request.id, **params}))
+            elif method == "log":
+                self._around.send(messages.notification(method, params))
         elif self._running is not None and message.get("id") == self._running.job:
             self._finish(self._final(self._running, message))
 

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from engine.search.output import replacing
 from engine.server.server import Server
 from engine.server.streams import private_stdin, private_stdout, utf8_stderr
 from engine.server.work import Work
@@ -38,7 +39,17 @@ class NoModels:
 
 def search(params: Json, work: Work) -> Json:
     """The query names what to do."""
+    if params["query"] == "writes_for_ages":
+        writes_for_ages(Path(params["out"]), work)
     return {"pid": os.getpid(), "did": ODDITIES[params["query"]](work)}
+
+
+def writes_for_ages(out: Path, work: Work) -> None:
+    """Half a file is there, and the disk is slow."""
+    with replacing(out) as temporary:
+        temporary.write_bytes(b"half of it")
+        work.tell("hit", {"hit": {"written": "half"}})
+        time.sleep(600)
 
 
 def prints(_: Work) -> str:

@@ -83,8 +83,9 @@ def test_an_answer_too_large_for_a_frame_is_an_error(shared: RpcClient) -> None:
 
 
 def test_the_engines_own_notes_are_told_and_those_of_libraries_are_not(shared: RpcClient) -> None:
-    shared.result(do(shared, "logs"))
-    assert {"level": "warning", "message": "the local keywords were taken"} in shared.said("log")
+    request = do(shared, "logs")
+    shared.result(request)
+    assert {"id": request, "level": "warning", "message": "the local keywords were taken"} in shared.said("log")
     assert "a library's business" not in str(shared.said("log"))
 
 
@@ -114,6 +115,25 @@ def test_work_that_does_not_listen_is_acknowledged_at_once_and_then_killed(share
     answer = shared.result(waiting)
     assert answer["did"] == "done"
     assert answer["pid"] != pid
+
+
+@pytest.mark.parametrize("ends", ["cancelled", "shut down"])
+def test_a_process_that_is_killed_while_it_writes_leaves_nothing_beside_the_result(
+    engine: RpcClient, tmp_path: Path, ends: str
+) -> None:
+    out = tmp_path / "o.gpkg"
+    other = tmp_path / ".o-notes"
+    other.mkdir()
+    request = engine.send("search", query="writes_for_ages", rasters=["a.tif"], out=str(out))
+    engine.wait_for(lambda message: message.get("method") == "hit")
+    assert len(list(tmp_path.iterdir())) == 2
+    if ends == "cancelled":
+        engine.send("cancel", id=request)
+        assert engine.error(request)["code"] == -32800
+        assert engine.result(do(engine, "nothing"))["did"] == "done"
+    engine.send("shutdown")
+    assert engine.wait() == 0
+    assert list(tmp_path.iterdir()) == [other]
 
 
 def test_a_process_that_dies_fails_its_request_and_the_next_one_has_another(shared: RpcClient) -> None:

@@ -75,6 +75,8 @@ def test_a_search_tells_hits_while_it_finds_them_and_writes_them(engine: RpcClie
     assert report["out"] == str(out)
     assert report["crs"] == "EPSG:32633"
     assert (report["counts"]["tiles"], report["counts"]["hits"], report["counts"]["refined"]) == (6, 6, 2)
+    assert report["counts"]["subregions"] == len(pyogrio.read_dataframe(out, layer="subregions"))
+    assert not report["hits_left_out"]
 
     (shortlist,) = of(engine, "shortlist", request)
     assert shortlist["crs"] == "EPSG:32633"
@@ -125,6 +127,26 @@ def test_errors_of_a_user_have_their_codes(engine: RpcClient, raster: str, folde
     assert engine.error(engine.send("models.fetch", model="clip-of-tomorrow"))["code"] == -32010
     assert not new.exists()
     assert "Traceback" not in str(engine.messages)
+
+
+@pytest.mark.parametrize("method", ["search", "index.build"])
+@pytest.mark.parametrize(
+    ("options", "code", "problem"),
+    [
+        ({"area": {"wkt": "POLYGON ((0 0, 1 0, 1 1, 0 0))"}}, -32010, "lies outside"),
+        ({"stretch": [[3, 1]]}, -32010, "lesser first"),
+        ({"bands": [1, 2, 9]}, -32021, "band 9"),
+    ],
+)
+def test_options_that_do_not_fit_the_raster_are_told_before_a_model_is_looked_for(
+    engine: RpcClient, raster: str, folder: Path, method: str, options: dict[str, Any], code: int, problem: str
+) -> None:
+    params = {"rasters": [raster], "options": options, "model": "clip-of-tomorrow"}
+    if method == "search":
+        params |= {"query": "water", "out": str(folder / "never.gpkg")}
+    error = engine.error(engine.send(method, **params))
+    assert error["code"] == code
+    assert problem in error["message"]
 
 
 def test_a_batch_is_one_file_with_a_summary(engine: RpcClient, raster: str, folder: Path) -> None:

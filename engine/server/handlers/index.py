@@ -17,7 +17,7 @@ def build(given: Json, work: Work) -> Json:
         EngineError: see :func:`engine.search.rasters.index_rasters`.
     """
     from engine.index.listing import built_json
-    from engine.search.rasters import SearchedRaster, index_rasters, open_sources
+    from engine.search.rasters import SearchedRaster, check_rasters, index_rasters, open_sources
 
     params = IndexBuildParams.model_validate(given)
     options = checked_options(IndexOptions, params.options)
@@ -27,8 +27,9 @@ def build(given: Json, work: Work) -> Json:
     def tell(raster: SearchedRaster) -> None:
         rows.append(built_json(raster.source.path, raster.index, folder))
 
-    with open_sources(params.rasters) as sources:  # a wrong path is told before a model is loaded
-        model = work.models.model(params.model, params.device, work.progress)
+    check_rasters(params.rasters, options)  # what is wrong is told before a model is loaded
+    model = work.models.model(params.model, params.device, work.progress)
+    with open_sources(params.rasters) as sources:
         index_rasters(sources, model, options, folder, work.progress, work.cancelled, tell)
     return {"model": model.identity.model_id, "indexes": rows}
 

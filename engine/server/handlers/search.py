@@ -8,16 +8,16 @@ from pathlib import Path
 from engine.config import SearchOptions
 from engine.errors import UsageError
 from engine.index.folder import IndexFolder
-from engine.raster.georeference import parse_crs
 from engine.search.batch import search_batch
 from engine.search.context import SearchContext
 from engine.search.hits import Hit
 from engine.search.output import check_output
 from engine.search.pipeline import Searcher
-from engine.search.rasters import open_sources
+from engine.search.rasters import check_rasters
 from engine.search.report import crs_name, hits_json, report
 from engine.search.segmenters import check_segmenter
 from engine.search.write import SUFFIXES, write_geopackage
+from engine.server.fitting import fitting
 from engine.server.params import BatchParams, KeywordParams, SearchParams, checked_options
 from engine.server.work import Work
 from engine.text.contract import KeywordExtractor
@@ -55,7 +55,7 @@ def search(given: Json, work: Work) -> Json:
     work.check()  # the last moment: what is written stays
     write_geopackage([result], out, params.overwrite)
     work.progress(Progress("write", 1, 1, out.name))
-    return found
+    return fitting(found)
 
 
 def batch(given: Json, work: Work) -> Json:
@@ -71,7 +71,7 @@ def batch(given: Json, work: Work) -> Json:
     results = search_batch(
         searcher, params.queries, params.rasters, options, out, params.overwrite, work.progress, work.cancelled
     )
-    return {"out": str(out), "results": [report(result) for result in results]}
+    return fitting({"out": str(out), "results": [report(result) for result in results]})
 
 
 class _Partial:
@@ -101,10 +101,7 @@ def _searcher(params: SearchParams | BatchParams, options: SearchOptions, out: P
     """All that can be wrong is told before a model is loaded or fetched."""
     check_output(out, params.overwrite, SUFFIXES)
     extractor = _extractor(params.keywords, work)
-    if options.crs:
-        parse_crs(options.crs)
-    with open_sources(params.rasters):
-        pass
+    check_rasters(params.rasters, options)
     weights = Path(params.segmenter_weights) if params.segmenter_weights else None
     check_segmenter(options.segmenter, weights)
     model = work.models.model(params.model, params.device, work.progress)

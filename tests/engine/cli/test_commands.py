@@ -49,7 +49,7 @@ def test_json_is_one_object_with_hits_counts_and_timings(cli: Cli, raster: Path,
     assert [hit["bounds"] for hit in result["hits"]] == [list(g.bounds) for g in hits.geometry]
     assert [hit["score"] for hit in result["hits"]] == hits["score"].tolist()
     assert result["counts"] == {
-        "rasters": 1, "tiles": 6, "encoded": 6, "reused": 0, "left_out": 0, "hits": 3, "refined": 2,
+        "rasters": 1, "tiles": 6, "encoded": 6, "reused": 0, "left_out": 0, "hits": 3, "refined": 2, "subregions": 6,
     }  # fmt: skip
     assert set(result["timings"]) == {"index", "rank", "refine", "total"}
     assert result["out"] == str(tmp_path / "o.gpkg")

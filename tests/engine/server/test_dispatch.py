@@ -165,8 +165,18 @@ def test_notifications_of_the_worker_get_the_id_of_the_request(bench: Bench) -> 
     assert bench.sent[1:] == [
         {"jsonrpc": "2.0", "method": "progress", "params": {"id": "s", "stage": "load", "done": 0}},
         {"jsonrpc": "2.0", "method": "hit", "params": {"id": "s", "hit": {"rank": 1}}},
-        {"jsonrpc": "2.0", "method": "log", "params": {"level": "warning", "message": "m"}},
+        {"jsonrpc": "2.0", "method": "log", "params": {"id": "s", "level": "warning", "message": "m"}},
     ]
+
+
+def test_a_note_of_work_that_nobody_waits_for_is_told_without_an_id(bench: Bench) -> None:
+    bench.ask("s", "search", SEARCH)
+    (worker,) = bench.workers
+    bench.ask("c", "cancel", {"id": "s"})
+    del bench.sent[:]
+    bench.says(worker, method="hit", params={"hit": {"rank": 1}})
+    bench.says(worker, method="log", params={"level": "info", "message": "m"})
+    assert bench.sent == [{"jsonrpc": "2.0", "method": "log", "params": {"level": "info", "message": "m"}}]
 
 
 def test_quick_requests_pass_by_one_that_computes(bench: Bench) -> None:
