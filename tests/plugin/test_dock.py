@@ -28,6 +28,7 @@ from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QApplication, QMessageBox, QPushButton
 
 from qgis_mpsclip.client import EngineClient
+from qgis_mpsclip.client.blocking import end_shared_engine
 from qgis_mpsclip.dock import SearchDock
 from qgis_mpsclip.rendering.area import Area
 from qgis_mpsclip.settings import Settings
@@ -37,7 +38,8 @@ SEARCH_SECONDS = 600  # a busy machine; a search takes seconds
 
 @pytest.fixture(scope="module")
 def client(qgis_app) -> Iterator[EngineClient]:
-    """One engine for all tests here: it takes seconds to load its model."""
+    """One engine for all tests here: it takes seconds to load its model. The one that other tests left is ended."""
+    end_shared_engine()
     client = EngineClient(Settings())
     yield client
     client.shutdown()
@@ -204,6 +206,7 @@ def test_an_engine_that_is_killed_is_reported_and_the_next_search_works(
     dock: SearchDock, scene: QgsRasterLayer, wait_until
 ) -> None:
     slow_search(dock, wait_until)
+    wait_until(lambda: len(engine_processes()) == 1, 60, "the end of an engine of other tests")
     (pid,) = engine_processes()
     os.kill(pid, signal.SIGKILL)
     finish(dock, 120)
