@@ -12,6 +12,7 @@ from qgis.PyQt.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
+    QLabel,
     QLineEdit,
     QSpinBox,
     QVBoxLayout,
@@ -46,9 +47,11 @@ class AdvancedOptions(QgsCollapsibleGroupBox):
 
         self.unit = _combo("tile_unit", ((tr("Automatic"), AUTOMATIC), (tr("Pixels"), PIXELS), (tr("Metres"), METRES)))
         self.side = _number("tile", 16, 100_000, 224, 0)
+        self.automatic = QLabel()
+        self.automatic.setObjectName("automatic_tile")
         self._row(
             tr("&Tile"),
-            _above(self.unit, self.side),
+            _above(self.unit, self.side, self.automatic),
             tr("Side of the squares that are compared with your words: about as large as what you look for."),
         )
         self.overlap = _number("overlap", 0, 90, 25, 0, tr(" %"))
@@ -136,7 +139,7 @@ class AdvancedOptions(QgsCollapsibleGroupBox):
 
     def show_automatic_tile(self, text: str) -> None:
         """What "Automatic" amounts to for the chosen rasters."""
-        self.unit.setItemText(0, tr("Automatic ({size})").format(size=text) if text else tr("Automatic"))
+        self.automatic.setText(text)
 
     def set_models(self, answer: dict[str, Any]) -> None:
         """Fill in what ``models.list`` answered; what is not on this machine says so."""
@@ -196,6 +199,7 @@ class AdvancedOptions(QgsCollapsibleGroupBox):
     def _unit_changed(self) -> None:
         unit = self.unit.currentData()
         self.side.setVisible(unit != AUTOMATIC)
+        self.automatic.setVisible(unit == AUTOMATIC)
         self.side.setSuffix(tr(" m") if unit == METRES else tr(" px"))
 
 

@@ -47,7 +47,9 @@ class HitDelegate(QStyledItemDelegate):
         tall = picture_side(option.fontMetrics)
         side = min(tall, round(option.rect.width() * WIDEST_PICTURE))
         picture = QRect(option.rect.left() + MARGIN, option.rect.top() + MARGIN + (tall - side) // 2, side, side)
-        painter.setOpacity(REJECTED_OPACITY if verdict == REJECTED else 1.0)
+        # What is selected is being looked at: it stays clear.
+        dimmed = verdict == REJECTED and not option.state & QStyle.StateFlag.State_Selected
+        painter.setOpacity(REJECTED_OPACITY if dimmed else 1.0)
         self._draw_picture(painter, picture, option, index.data(Role.THUMBNAIL))
         painter.setOpacity(1.0)
         self._draw_rank(painter, picture, option, hit.rank)

@@ -375,6 +375,7 @@ def test_an_empty_project_says_what_to_do_next(dock: SearchDock, scene_layer: Qg
     QgsProject.instance().addMapLayer(scene_layer)
     assert not dock.notice.isVisible()
     assert dock.rasters.selection().layers == [scene_layer]
+    assert dock.advanced.automatic.text() == "224 px, 112 m"
     QTest.keyClick(dock.query.edit, Qt.Key.Key_Return)
     assert "Type what you are looking for" in dock.notice.label.text()
     QTest.keyClicks(dock.query.edit, "t")
