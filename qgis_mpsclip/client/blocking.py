@@ -129,6 +129,7 @@ class BlockingEngine:
         on_progress: Callable[[Params], None] | None = None,
         on_partial: Callable[[str, Params], None] | None = None,
         is_cancelled: Callable[[], bool] | None = None,
+        on_log: Callable[[str, str], None] | None = None,
     ) -> Params:
         """The answer to a request. All functions are called in the calling thread.
 
@@ -136,6 +137,7 @@ class BlockingEngine:
             on_progress: gets the params of each progress notification.
             on_partial: gets method (``shortlist``, ``hit``) and params of each partial result.
             is_cancelled: asked ten times a second.
+            on_log: gets level (``debug``, ``info``, ``warning``, ``error``) and text of what the engine has to say.
 
         Raises:
             EngineCancelled: ``is_cancelled`` returned true, or the engine was ended.
@@ -153,7 +155,7 @@ class BlockingEngine:
                 if "method" not in message:
                     answer = message or None
                 elif cancelled_at is None:
-                    _tell(message, on_progress, on_partial)
+                    _tell(message, on_progress, on_partial, on_log)
                 if answer is None and cancelled_at is None and is_cancelled is not None and is_cancelled():
                     cancelled_at = time.monotonic()
                     process.cancel(request_id)
@@ -178,12 +180,15 @@ def _tell(
     message: Params,
     on_progress: Callable[[Params], None] | None,
     on_partial: Callable[[str, Params], None] | None,
+    on_log: Callable[[str, str], None] | None,
 ) -> None:
     method, params = str(message["method"]), message.get("params") or {}
     if method == "progress" and on_progress is not None:
         on_progress(params)
     elif method in messages.PARTIAL_METHODS and on_partial is not None:
         on_partial(method, params)
+    elif method == "log" and on_log is not None:
+        on_log(str(params.get("level")), str(params.get("message", "")))
 
 
 def _result(answer: Params) -> Params:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from qgis_mpsclip.client import launch, messages
-from qgis_mpsclip.client.environment import engine_environment
 from qgis_mpsclip.client.framing import FrameDecoder, FrameError, encode
 from qgis_mpsclip.client.interpreter import Interpreter
 from qgis_mpsclip.client.log_files import new_log_file
@@ -61,7 +60,7 @@ class BlockingProcess:
             return subprocess.Popen(  # nosec B603
                 [str(interpreter.python), *launch.engine_arguments(interpreter)],
                 cwd=interpreter.cwd,
-                env=engine_environment(),
+                env=launch.engine_variables(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log if log is not None else subprocess.DEVNULL,
@@ -92,7 +91,10 @@ class BlockingProcess:
         return not self._gone.is_set() and self._reason is None
 
     def ask(self, method: str, params: dict[str, Any]) -> tuple[int, Inbox]:
-        """Send a request; its notifications and then its answer come into the inbox, which :meth:`forget` closes."""
+        """Send a request; its notifications and then its answer come into the inbox, which :meth:`forget` closes.
+
+        Notes of the engine that are about no request come into all inboxes.
+        """
         request_id = next(self._ids)
         inbox = self._expect(request_id)
         try:
@@ -178,6 +180,9 @@ class BlockingProcess:
     def _deliver(self, message: dict[str, Any]) -> None:
         request_id = (message.get("params") or {}).get("id") if "method" in message else message.get("id")
         with self._lock:
-            inbox = self._inboxes.get(request_id)
-        if inbox is not None:
+            if request_id is None and message.get("method") == "log":
+                inboxes = [inbox for number, inbox in self._inboxes.items() if number != messages.INITIALIZE_ID]
+            else:
+                inboxes = [self._inboxes[request_id]] if request_id in self._inboxes else []
+        for inbox in inboxes:
             inbox.put(message)

@@ -10,7 +10,6 @@ from typing import Any
 from qgis.PyQt.QtCore import QIODevice, QObject, QProcess, QProcessEnvironment, QTimer, pyqtSignal
 
 from qgis_mpsclip.client import launch, messages
-from qgis_mpsclip.client.environment import engine_environment
 from qgis_mpsclip.client.framing import FrameDecoder, FrameError, encode
 from qgis_mpsclip.client.interpreter import Interpreter
 from qgis_mpsclip.client.log_files import new_log_file
@@ -59,7 +58,7 @@ class EngineProcess(QObject):
     def _prepare(self) -> QProcess:
         process = QProcess(self)
         environment = QProcessEnvironment()
-        for name, value in engine_environment().items():
+        for name, value in launch.engine_variables().items():
             environment.insert(name, value)
         process.setProcessEnvironment(environment)
         process.setProgram(str(self._interpreter.python))

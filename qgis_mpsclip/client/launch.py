@@ -6,8 +6,10 @@ import os
 import signal
 from pathlib import Path
 
+from qgis_mpsclip.client.environment import engine_environment
 from qgis_mpsclip.client.interpreter import Interpreter
 from qgis_mpsclip.client.log_files import last_lines
+from qgis_mpsclip.client.proxy import proxy_variables
 from qgis_mpsclip.errors import EngineCrashed
 from qgis_mpsclip.i18n import tr
 
@@ -20,6 +22,12 @@ def engine_arguments(interpreter: Interpreter) -> list[str]:
     """
     isolation = "-I" if interpreter.cwd is None else "-s"
     return [isolation, "-X", "utf8", "-m", "engine", "serve"]
+
+
+def engine_variables() -> dict[str, str]:
+    """All environment variables of the engine. They may hold a password: never to be logged."""
+    variables = engine_environment()
+    return {**variables, **proxy_variables(variables)}
 
 
 def not_started(interpreter: Interpreter, reason: str) -> EngineCrashed:

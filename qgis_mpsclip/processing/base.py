@@ -101,7 +101,9 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         reporter = ProgressReporter(feedback, len(params.get("rasters", ())), len(params.get("queries", ())))
         try:
             with BlockingEngine() as engine:
-                return engine.request(method, params, reporter.progress, reporter.partial, feedback.isCanceled)
+                return engine.request(
+                    method, params, reporter.progress, reporter.partial, feedback.isCanceled, reporter.log
+                )
         except EngineCancelled as error:
             if not feedback.isCanceled():
                 raise QgsProcessingException(str(error)) from error
@@ -110,16 +112,27 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         except MpsClipError as error:
             raise QgsProcessingException(str(error)) from error
 
-    def rasters_of(
-        self, values: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    def given_rasters(self, values: dict[str, Any], context: QgsProcessingContext) -> list[RasterFile]:
+        """The rasters of the parameter INPUTS; for ``prepareAlgorithm``, in the thread where the project's layers live.
+
+        Raises:
+            MpsClipError: one cannot be used.
+        """
+        return [raster_file(layer) for layer in self.layers_of(values, p.INPUTS, context)]
+
+    def all_rasters(
+        self,
+        given: Sequence[RasterFile],
+        values: dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
     ) -> list[RasterFile]:
-        """The rasters of the parameters INPUTS and FOLDER, each once.
+        """``given`` and the rasters of the parameter FOLDER, each once; in any thread.
 
         Raises:
             MpsClipError: there is none, or one cannot be used.
         """
-        layers = self.layers_of(values, p.INPUTS, context)
-        rasters = [raster_file(layer) for layer in layers]
+        rasters = list(given)
         folder = self.parameterAsString(values, p.FOLDER, context)
         if folder:
             pattern = self.parameterAsString(values, p.PATTERN, context)
@@ -134,10 +147,9 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         """Whether INPUTS can be used and something is given at all; a folder is looked into when the algorithm runs.
 
         Raises:
-            MpsClipError: see :meth:`rasters_of`.
+            MpsClipError: see :meth:`all_rasters`.
         """
-        layers = [raster_file(layer) for layer in self.layers_of(values, p.INPUTS, context)]
-        if not layers and not self.parameterAsString(values, p.FOLDER, context):
+        if not self.given_rasters(values, context) and not self.parameterAsString(values, p.FOLDER, context):
             raise _nothing_given()
 
     def layers_of(self, values: dict[str, Any], name: str, context: QgsProcessingContext) -> list[QgsMapLayer]:

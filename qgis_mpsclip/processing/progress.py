@@ -57,6 +57,15 @@ class ProgressReporter:
         if method == "shortlist":
             self._feedback.pushInfo(tr("{count} places found").format(count=len(params.get("hits", ()))))
 
+    def log(self, level: str, message: str) -> None:
+        """Takes what the engine has to say."""
+        push = {
+            "debug": self._feedback.pushDebugInfo,
+            "warning": self._feedback.pushWarning,
+            "error": self._feedback.reportError,
+        }.get(level, self._feedback.pushInfo)
+        push(message)
+
     def _position(self, stage: str, share: float) -> float:
         if stage in _BEFORE:
             lo, hi = _BEFORE[stage]

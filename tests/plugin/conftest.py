@@ -7,6 +7,7 @@ pytest-qgis brings QGIS itself: ``qgis_app``, ``qgis_iface``, ``qgis_canvas``, `
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -101,6 +102,33 @@ def private_settings(private_profile: Path) -> Iterator[QgsSettings]:
     yield settings
     settings.remove("mpsclip")
     settings.sync()
+
+
+@pytest.fixture
+def proxy() -> Iterator[Callable[..., None]]:
+    """``proxy(User="me")``: QGIS's options name an HTTP proxy, until the test ends."""
+    settings = QgsSettings()
+
+    def choose(**values: object) -> None:
+        chosen = {"Enabled": True, "Type": "HttpProxy", "Host": "proxy.example", "Port": "3128", **values}
+        for name, value in chosen.items():
+            settings.setValue(f"proxy/proxy{name}" if name[0].isupper() else f"proxy/{name}", value)
+
+    settings.remove("proxy")
+    yield choose
+    settings.remove("proxy")
+
+
+@pytest.fixture(scope="session")
+def screen() -> Iterator[str]:
+    """DISPLAY of a screen in memory: QGIS itself refuses to start offscreen. Skips where there is no Xvfb."""
+    if shutil.which("Xvfb") is None:
+        pytest.skip("the program Xvfb is not on PATH")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "scripts"))
+        from qgis_profile import screen as made
+    with made(1280, 1024) as display:
+        yield display
 
 
 @pytest.fixture

@@ -71,6 +71,13 @@ def test_search_returns_its_report_and_tells_the_rest_on_the_way(engine: Blockin
     assert report["params"] == {"query": "echo"}
 
 
+def test_notes_about_a_request_and_about_none_are_told_with_their_level(engine: BlockingEngine) -> None:
+    told: list[tuple] = []
+    engine.request("search", {"query": "echo"}, on_log=lambda *note: told.append((*note, threading.current_thread())))
+    here = threading.current_thread()
+    assert told == [("info", "searching", here), ("warning", "the local keywords were taken", here)]
+
+
 def test_engine_stays_warm_from_lease_to_lease() -> None:
     with BlockingEngine(find) as first:
         pid = pid_of(first)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from qgis.core import Qgis, QgsApplication
 
 from qgis_mpsclip.client import EngineClient, Interpreter, PendingRequest, engine_client, framing
 from qgis_mpsclip.client.log_files import KEPT, log_folder, new_log_file
@@ -91,6 +92,35 @@ def test_search_tells_progress_then_partial_results_then_the_report(client: Engi
     assert outcome.events[1][1]["hits"] == [{"rank": 1}]
     assert outcome.last["params"] == {"query": "echo"}
     assert client.states == ["starting", "ready", "busy", "ready"] or client.states == ["starting", "busy", "ready"]
+
+
+def test_notes_of_the_engine_are_in_qgis_log_with_their_level(client: EngineClient, wait_until: Wait) -> None:
+    notes: list[tuple] = []
+    log = QgsApplication.messageLog()
+
+    def note(message: str, tag: str, level: Qgis.MessageLevel) -> None:
+        notes.append((message, tag, level))
+
+    log.messageReceived.connect(note)
+    try:
+        _, outcome = search(client, "echo")
+        wait_until(outcome.over)
+    finally:
+        log.messageReceived.disconnect(note)
+    assert ("searching", "MPS-CLIP", Qgis.MessageLevel.Info) in notes
+    assert ("the local keywords were taken", "MPS-CLIP", Qgis.MessageLevel.Warning) in notes
+
+
+def test_process_gets_the_proxy_of_qgis_and_no_log_has_its_password(
+    client: EngineClient, wait_until: Wait, monkeypatch: pytest.MonkeyPatch, proxy: Callable[..., None]
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    proxy(User="me", Password="top-key")
+    seen = status(client, wait_until)["environment"]
+    assert seen["HTTPS_PROXY"] == seen["HTTP_PROXY"] == "http://me:top-key@proxy.example:3128"
+    assert "top-key" not in Path(client.log_file).read_text(encoding="utf-8")
 
 
 def test_process_is_the_same_for_the_next_request(client: EngineClient, wait_until: Wait) -> None:

@@ -33,6 +33,8 @@ def search(number, params):
     query = params["query"]
     if query == "echo":
         send(method="log", params={"level": "info", "message": "searching"})
+        send(method="log", params={"id": number, "level": "warning", "message": "the local keywords were taken"})
+        send(method="log", params={"id": number + 1, "level": "error", "message": "of another request"})
         send(method="progress", params={"id": number, "stage": "rank", "done": 1, "total": 2})
         send(method="shortlist", params={"id": number, "crs": "EPSG:32632", "hits": [{"rank": 1}]})
         send(method="hit", params={"id": number, "hit": {"rank": 1, "refined": True}})
