@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from qgis.core import (
@@ -20,7 +21,8 @@ from qgis_mpsclip.processing import parameters as p
 from qgis_mpsclip.processing.area import area_of, area_params
 from qgis_mpsclip.processing.base import EngineAlgorithm, told
 from qgis_mpsclip.processing.queries import collect_queries
-from qgis_mpsclip.processing.rasters import result_crs
+from qgis_mpsclip.processing.rasters import RasterFile, result_crs
+from qgis_mpsclip.processing.replace import check_replaceable
 from qgis_mpsclip.rendering.area import crs_name
 
 HIT_COUNT = "HIT_COUNT"
@@ -38,6 +40,7 @@ class BatchSearch(EngineAlgorithm):
 
     def __init__(self) -> None:
         super().__init__()
+        self._given: list[RasterFile] = []
         self._keywords: dict[str, Any] = {}
 
     def name(self) -> str:
@@ -56,9 +59,9 @@ class BatchSearch(EngineAlgorithm):
         return tr(
             "<p>Answers every query on all rasters together and writes one GeoPackage.</p>"
             "<p>Queries are typed in, one a line, or read from a file: text with one query a line, or CSV with a column"
-            " <b>query</b>. Rasters are layers, files, or all in a folder.</p>"
-            "<h3>Output</h3><p><b>hits</b> and <b>subregions</b> as in <i>Search imagery</i>, with the query in the"
-            " field <b>query</b>; the table <b>summary</b> has a row for every raster and query with the number of hits"
+            " <i>query</i>. Rasters are layers, files, or all in a folder.</p>"
+            "<h3>Output</h3><p><i>hits</i> and <i>subregions</i> as in <i>Search imagery</i>, with the query in the"
+            " field <i>query</i>; the table <i>summary</i> has a row for every raster and query with the number of hits"
             " and tiles, the best score and percentile, and the seconds it took. The styles are stored in the file.</p>"
         )
 
@@ -102,6 +105,8 @@ class BatchSearch(EngineAlgorithm):
         output = self.parameterAsFileOutput(values, p.OUTPUT, context)
         if output and not output.lower().endswith(_SUFFIX):
             return tr("{file} does not end in {suffix}: choose another name.").format(file=output, suffix=_SUFFIX)
+        if output:
+            check_replaceable(Path(output))
         self._queries(values, context)
         self.check_rasters(values, context)
         return super().problem_with(values, context)
@@ -109,6 +114,8 @@ class BatchSearch(EngineAlgorithm):
     def prepareAlgorithm(
         self, values: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> bool:
+        with told():
+            self._given = self.given_rasters(values, context)
         self._keywords = self.keywords_choice(values, context)
         return True
 
@@ -117,8 +124,9 @@ class BatchSearch(EngineAlgorithm):
     ) -> dict[str, Any]:
         output = self.parameterAsFileOutput(values, p.OUTPUT, context)
         with told():
+            check_replaceable(Path(output))
             queries = self._queries(values, context)
-            rasters = self.rasters_of(values, context, feedback)
+            rasters = self.all_rasters(self._given, values, context, feedback)
             if feedback.isCanceled():
                 return {}
             crs = result_crs(rasters, self.parameterAsCrs(values, p.TARGET_CRS, context))
@@ -128,7 +136,7 @@ class BatchSearch(EngineAlgorithm):
             "queries": queries,
             "rasters": [raster.path for raster in rasters],
             "out": output,
-            "overwrite": True,  # QGIS has asked the user
+            "overwrite": Path(output).exists(),  # an earlier batch of which QGIS has asked the user
             "options": {**self.search_options(values, context), "area": area, "crs": crs_name(crs)},
             "keywords": self._keywords,
             **self.engine_choice(values, context),

@@ -30,6 +30,10 @@ class BuildIndex(EngineAlgorithm):
 
     ICON = "index"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._given: list[RasterFile] = []
+
     def name(self) -> str:
         return "buildindex"
 
@@ -65,11 +69,18 @@ class BuildIndex(EngineAlgorithm):
         self.check_rasters(values, context)
         return super().problem_with(values, context)
 
+    def prepareAlgorithm(
+        self, values: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> bool:
+        with told():
+            self._given = self.given_rasters(values, context)
+        return True
+
     def processAlgorithm(
         self, values: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
         with told():
-            rasters = self.rasters_of(values, context, feedback)
+            rasters = self.all_rasters(self._given, values, context, feedback)
             if feedback.isCanceled():
                 return {}
             area = area_params(area_of(self, values, context, rasters[0].crs))

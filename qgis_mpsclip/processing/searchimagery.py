@@ -71,12 +71,12 @@ class SearchImagery(EngineAlgorithm):
             "<p>A minus sign lowers the score of what follows: <i>meadow -trees</i>.</p>"
             "<p>A raster is cut into square tiles and encoded at the first search; later searches use the index of it"
             " that is kept (see <i>Build search index</i>).</p>"
-            "<h3>Hits</h3><p>One polygon a tile: <b>rank</b>; <b>score</b> by which it is ranked; <b>score_global</b>"
-            " of the whole tile and <b>score_regions</b> of its subregions (cosines); <b>percentile</b>: per cent of"
-            " all searched tiles that score lower; <b>query</b>, <b>keywords</b>, <b>raster</b>, <b>tile_row</b>,"
-            " <b>tile_col</b>, <b>model</b>.</p>"
-            "<h3>Subregions</h3><p>One polygon an outlined object: <b>hit_rank</b> of its hit, <b>query</b>,"
-            " <b>keyword</b>, <b>score</b> (0 to 1), <b>area_m2</b> on the ground.</p>"
+            "<h3>Hits</h3><p>One polygon a tile: <i>rank</i>; <i>score</i> by which it is ranked; <i>score_global</i>"
+            " of the whole tile and <i>score_regions</i> of its subregions (cosines); <i>percentile</i>: per cent of"
+            " all searched tiles that score lower; <i>query</i>, <i>keywords</i>, <i>raster</i>, <i>tile_row</i>,"
+            " <i>tile_col</i>, <i>model</i>.</p>"
+            "<h3>Subregions</h3><p>One polygon an outlined object: <i>hit_rank</i> of its hit, <i>query</i>,"
+            " <i>keyword</i>, <i>score</i> (0 to 1), <i>area_m2</i> on the ground.</p>"
         )
 
     def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
@@ -167,7 +167,7 @@ class SearchImagery(EngineAlgorithm):
             FOUND_KEYWORDS: ", ".join(report["keywords"]),
         }
         for output, count in zip(outputs, (HIT_COUNT, SUBREGION_COUNT)):
-            results[count] = report["counts"]["hits"] if output.layer is HITS else _outlined(report)
+            results[count] = report["counts"]["hits" if output.layer is HITS else "subregions"]
             if output.sink is not None:
                 copy_features(geopackage, output, origins, feedback)
                 style_when_loaded(context, output, stored_style(geopackage, output.layer.name), query)
@@ -202,10 +202,6 @@ class SearchImagery(EngineAlgorithm):
         """None where the engine's own choice cannot differ from QGIS's."""
         chosen = self.parameterAsCrs(values, p.TARGET_CRS, context).isValid()
         return crs_name(self._crs) if chosen or len(self._rasters) > 1 else None
-
-
-def _outlined(report: dict[str, Any]) -> int:
-    return sum(len(hit["subregions"]) for hit in report["hits"])
 
 
 def _tell(report: dict[str, Any], feedback: QgsProcessingFeedback) -> None:

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.sizes import size_text
 
 
 def status_html(report: dict[str, Any]) -> str:
@@ -30,14 +31,14 @@ def status_html(report: dict[str, Any]) -> str:
             (tr("Default model"), facts.get("default_model")),
             (
                 tr("Index"),
-                tr("{size} in {folder}").format(size=_size(facts.get("cache_bytes")), folder=facts.get("cache")),
+                tr("{size} in {folder}").format(size=size_text(facts.get("cache_bytes")), folder=facts.get("cache")),
             ),
-            (tr("Free space"), _size(facts.get("free_bytes"))),
+            (tr("Free space"), size_text(facts.get("free_bytes"))),
         ]
     parts = [
         "<!DOCTYPE html><html><head><meta charset='utf-8'></head><body>",
         f"<h1>{escape(tr('MPS-CLIP: state of the search engine'))}</h1>",
-        f"<p><b>{escape(tr('The search engine works.') if report['ready'] else report['message'])}</b></p>",
+        f"<p>{escape(tr('The search engine works.') if report['ready'] else report['message'])}</p>",
         _table(rows),
     ]
     if report["ready"]:
@@ -54,14 +55,3 @@ def _segmenter(one: dict[str, Any]) -> tuple[str, str]:
 def _table(rows: Iterable[tuple[str, Any]]) -> str:
     cells = (f"<tr><td>{escape(str(name))}</td><td>{escape(str(value))}</td></tr>" for name, value in rows)
     return "<table>" + "".join(cells) + "</table>"
-
-
-def _size(count: int | None) -> str:
-    if count is None:
-        return "?"
-    size = float(count)
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"

@@ -98,6 +98,7 @@ def test_every_algorithm_and_parameter_explains_itself(provider: MpsClipProvider
     for algorithm in provider.algorithms():
         assert not algorithm.icon().isNull()
         assert algorithm.shortHelpString()
+        assert "<b>" not in algorithm.shortHelpString()  # hardly to be read in QGIS's dark theme
         page, _, heading = algorithm.helpUrl().partition("#")
         assert page.startswith("https://") and page.endswith("/docs/processing.md")
         assert heading in headings
@@ -337,6 +338,37 @@ class Feedback(QgsProcessingFeedback):
 
     def setProgressText(self, text: str) -> None:
         self.texts.append(text)
+
+
+def test_what_the_engine_has_to_say_is_in_the_log_with_its_level() -> None:
+    class Log(QgsProcessingFeedback):
+        def __init__(self) -> None:
+            super().__init__(False)
+            self.said: list[tuple] = []
+
+        def pushInfo(self, text: str) -> None:
+            self.said.append(("info", text))
+
+        def pushDebugInfo(self, text: str) -> None:
+            self.said.append(("debug", text))
+
+        def pushWarning(self, text: str) -> None:
+            self.said.append(("warning", text))
+
+        def reportError(self, text: str, fatalError: bool = False) -> None:
+            self.said.append(("error", text, fatalError))
+
+    log = Log()
+    reporter = ProgressReporter(log)
+    for level in ("debug", "info", "warning", "error", "critical"):
+        reporter.log(level, f"of {level}")
+    assert log.said == [
+        ("debug", "of debug"),
+        ("info", "of info"),
+        ("warning", "of warning"),
+        ("error", "of error", False),
+        ("info", "of critical"),
+    ]
 
 
 def test_progress_never_goes_back_and_each_stage_is_named_once() -> None:

@@ -30,6 +30,7 @@ from qgis.core import (
     QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
+    QgsProcessingUtils,
     QgsProject,
     QgsRasterLayer,
     QgsVectorLayer,
@@ -326,10 +327,16 @@ def output_definition(destination: str) -> Any:
 
 
 def load(context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, QgsVectorLayer]:
-    """What QGIS does after an algorithm: loads layers, names and styles them."""
-    from processing.gui.Postprocessing import handleAlgorithmResults
+    """What QGIS's window does after an algorithm with what the context says: loads layers, names and styles them.
 
-    algorithm = QgsApplication.processingRegistry().createAlgorithmById(ALGORITHM)
-    assert handleAlgorithmResults(algorithm, context, feedback)
+    Its own function wants a real window in QGIS 3.44.
+    """
+    for place, details in context.layersToLoadOnCompletion().items():
+        layer = QgsProcessingUtils.mapLayerFromString(place, context, typeHint=details.layerTypeHint)
+        details.setOutputLayerName(layer)
+        owned = context.temporaryLayerStore().takeMapLayer(layer)
+        assert details.project.addMapLayer(owned) is owned
+        if details.postProcessor() is not None:
+            details.postProcessor().postProcessLayer(owned, context, feedback)
     QCoreApplication.processEvents()
     return {layer.name(): layer for layer in QgsProject.instance().mapLayers().values()}
