@@ -541,6 +541,20 @@ def test_rendering_is_cancelled_too(dock: SearchDock, web_map: QgsRasterLayer, t
     assert "cancelled" in messages(dock)
 
 
+def test_a_closed_project_ends_rendering_too(
+    dock: SearchDock, web_map: QgsRasterLayer, tiles: SceneTiles, scene_layer: QgsRasterLayer
+) -> None:
+    tiles.delay = 0.2
+    dock.extent.set_drawn(QgsGeometry.fromRect(QgsRectangle(0, 0, 4000, 4000)), web_map.crs())
+    type_and_enter(dock, "trees")
+    QTest.qWait(500)
+    QgsProject.instance().clear()
+    QgsProject.instance().addMapLayer(scene_layer)
+    finish(dock, 120)
+    assert "cancelled because its project was closed" in messages(dock)
+    assert list(QgsProject.instance().mapLayers().values()) == [scene_layer]
+
+
 def test_too_much_to_render_is_refused_and_much_is_asked_for(
     dock: SearchDock, web_map: QgsRasterLayer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
