@@ -5,9 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 part=${1:-all}
 shift || true
-export PATH="$PWD/.venv/bin:$PATH"
 # Small models and many short calls: more threads than this only wait for each other.
-threads=$(python -c 'import os; print(min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2))')
+threads=$(.venv/bin/python -c 'import os; print(min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2))')
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$threads}
 export PYTHONDONTWRITEBYTECODE=1
 
@@ -15,16 +14,21 @@ step() {
     echo "== $*"
 }
 
+# Not for QGIS, which would take the engine's Python for its own.
+with_engine() {
+    PATH="$PWD/.venv/bin:$PATH" "$@"
+}
+
 lint() {
     step ruff
-    ruff check .
-    ruff format --check --quiet .
+    with_engine ruff check .
+    with_engine ruff format --check --quiet .
     step bandit
-    bandit --quiet --recursive --configfile pyproject.toml engine qgis_mpsclip
+    with_engine bandit --quiet --recursive --configfile pyproject.toml engine qgis_mpsclip
     step detect-secrets
-    python scripts/check_secrets.py
+    with_engine python scripts/check_secrets.py
     step mypy
-    mypy
+    with_engine mypy
 }
 
 flake8_qgis() {
@@ -36,7 +40,7 @@ flake8_qgis() {
 
 engine_tests() {
     step pytest, engine
-    pytest "$@"
+    with_engine pytest "$@"
 }
 
 plugin_tests() {

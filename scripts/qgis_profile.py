@@ -35,7 +35,11 @@ def qgis_program() -> str:
 
 def qgis_environment(**added: str) -> dict[str, str]:
     """This process's environment variables without those that lead QGIS to another Python, PROJ or GDAL."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)} | added
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    # QGIS takes the first python3 on PATH for its own, a virtual environment's too, and then has no PyQGIS.
+    folders = kept.get("PATH", "").split(os.pathsep)
+    kept["PATH"] = os.pathsep.join(f for f in folders if not (Path(f).parent / "pyvenv.cfg").is_file())
+    return kept | added
 
 
 def make_profile(folder: Path, settings: Mapping[str, Mapping[str, str]] | None = None) -> list[str]:

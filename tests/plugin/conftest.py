@@ -28,6 +28,12 @@ Path(QgsApplication.qgisSettingsDirPath(), "qgis-auth.db").unlink(missing_ok=Tru
 FOREIGN = ("MPSCLIP_LLM_URL", "MPSCLIP_LLM_MODEL", "MPSCLIP_LLM_API_KEY", "MPSCLIP_SEGMENTER_WEIGHTS")
 
 
+def pytest_configure() -> None:
+    """QGIS and qgis_process take the first python3 on PATH for their own, a virtual environment's too."""
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    os.environ["PATH"] = os.pathsep.join(f for f in folders if not (Path(f).parent / "pyvenv.cfg").is_file())
+
+
 @pytest.fixture(scope="session")
 def engine_python() -> Path:
     """The interpreter of the engine's environment, ``.venv``; MPSCLIP_PYTHON names another one."""
