@@ -20,16 +20,23 @@ from qgis_mpsclip.settings import Settings
 POLL_SECONDS = 0.1
 # An engine that has not ended a cancelled request by then is held up in a library and is ended itself.
 CANCEL_SECONDS = 30.0
+# How long a window waits for an engine to end.
+END_SECONDS = 0.8
 
 Params = dict[str, Any]
 
 
 class _SharedEngine:
-    """The process-wide engine: started by the first request, kept while leased and for the idle time afterwards."""
+    """The process-wide engine: started by the first request, kept while leased and for the idle time afterwards.
+
+    ``renew`` and ``end`` are called by QGIS's windows, so nothing slow happens under ``_lock``.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._starting = threading.Lock()  # one thread starts it, the others wait
         self._process: BlockingProcess | None = None
+        self._ended = 0  # how often; whoever waits for a start that began before gives up
         self._leases = 0
         self._outdated = False
         self._idle: threading.Timer | None = None
@@ -55,24 +62,49 @@ class _SharedEngine:
         self._outdated = True
         self._end_if_idle()
 
-    def process(self, find: Callable[[Settings], Interpreter]) -> BlockingProcess:
+    def process(
+        self, find: Callable[[Settings], Interpreter], is_cancelled: Callable[[], bool] | None
+    ) -> BlockingProcess:
         with self._lock:
-            if self._process is None or not self._process.is_alive:
-                settings = Settings()
-                self._process = BlockingProcess(find(settings), settings)
-            return self._process
+            ended = self._ended
 
-    def end(self) -> None:
+        def is_over() -> bool:
+            return self._ended != ended or (is_cancelled is not None and is_cancelled())
+
+        while not self._starting.acquire(timeout=POLL_SECONDS):
+            if is_over():
+                raise EngineCancelled(tr("Cancelled."))
+        try:
+            return self._started(find, ended, is_over)
+        finally:
+            self._starting.release()
+
+    def _started(
+        self, find: Callable[[Settings], Interpreter], ended: int, is_over: Callable[[], bool]
+    ) -> BlockingProcess:
         with self._lock:
-            process = self._let_go()
-        if process is not None:
-            process.leave()
+            if self._process is not None and self._process.is_alive:
+                return self._process
+            self._outdated = False
+        settings = Settings()
+        process = BlockingProcess(find(settings))
+        with self._lock:
+            if self._ended == ended:
+                self._process = process  # from now on it can be ended
+        process.open(settings, is_over)
+        return process
+
+    def end(self) -> BlockingProcess | None:
+        """Let go of the engine and give it to the caller, who has it leave."""
+        with self._lock:
+            self._ended += 1
+            return self._let_go()
 
     def _end_if_idle(self) -> None:
         with self._lock:
             process = None if self._leases else self._let_go()
         if process is not None:
-            process.leave()
+            _leave_soon(process)
 
     def _let_go(self) -> BlockingProcess | None:
         self._stop_waiting()
@@ -86,17 +118,38 @@ class _SharedEngine:
             self._idle = None
 
 
+def _leave_soon(process: BlockingProcess) -> None:
+    """Has the engine leave, in a thread of its own, and waits for a moment: most engines are gone then."""
+    leaving = threading.Thread(target=process.leave, name="mpsclip-engine-end", daemon=True)
+    leaving.start()
+    leaving.join(END_SECONDS)
+
+
 _shared = _SharedEngine()
 
 
-@atexit.register
 def end_shared_engine() -> None:
-    """End the process-wide engine, if it runs; requests that wait for it raise EngineCancelled."""
-    _shared.end()
+    """End the process-wide engine, if it runs; requests that wait for it raise EngineCancelled.
+
+    Returns within a second; an engine that is slow to leave is ended later.
+    """
+    process = _shared.end()
+    if process is not None:
+        _leave_soon(process)
+
+
+@atexit.register
+def _end_at_exit() -> None:
+    process = _shared.end()
+    if process is not None:
+        process.leave()  # new threads cannot be started any more
 
 
 def renew_shared_engine() -> None:
-    """Settings of the engine have changed: the running one ends when nobody holds a lease of it any more."""
+    """Settings of the engine have changed: the running one ends when nobody holds a lease of it any more.
+
+    Returns within a second.
+    """
     _shared.renew()
 
 
@@ -136,14 +189,14 @@ class BlockingEngine:
         Args:
             on_progress: gets the params of each progress notification.
             on_partial: gets method (``shortlist``, ``hit``) and params of each partial result.
-            is_cancelled: asked ten times a second.
+            is_cancelled: asked ten times a second, also while the engine starts.
             on_log: gets level (``debug``, ``info``, ``warning``, ``error``) and text of what the engine has to say.
 
         Raises:
             EngineCancelled: ``is_cancelled`` returned true, or the engine was ended.
             EngineError: the engine failed it, crashed, or cannot be started.
         """
-        process = _shared.process(self._find)
+        process = _shared.process(self._find, is_cancelled)
         request_id, inbox = process.ask(method, params)
         cancelled_at: float | None = None
         answer: Params | None = None

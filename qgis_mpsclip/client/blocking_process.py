@@ -11,6 +11,8 @@ import itertools
 import queue
 import subprocess  # nosec B404
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +27,20 @@ from qgis_mpsclip.settings import Settings
 OPEN_SECONDS = 120  # a first start reads from a cold disk, past a virus scanner
 LEAVE_SECONDS = 5
 _READ_BYTES = 1 << 16
+_POLL_SECONDS = 0.1
 
 # What belongs to a request, in order; None: the engine has gone.
 Inbox = queue.SimpleQueue
 
 
 class BlockingProcess:
-    """Starts the engine and opens the connection; usable from any thread.
+    """Starts the engine, which :meth:`open` makes ready; usable from any thread.
 
     Raises:
-        EngineError: it cannot be started or is of another release.
+        EngineError: it cannot be started.
     """
 
-    def __init__(self, interpreter: Interpreter, settings: Settings) -> None:
+    def __init__(self, interpreter: Interpreter) -> None:
         self._ids = itertools.count(messages.INITIALIZE_ID + 1)
         self._lock = threading.Lock()  # of the inboxes and of writing
         self._inboxes: dict[int, Inbox] = {}
@@ -48,8 +51,19 @@ class BlockingProcess:
         self._process = self._start(interpreter)
         self._reader = threading.Thread(target=self._read, name="mpsclip-engine", daemon=True)
         self._reader.start()
+
+    def open(self, settings: Settings, is_cancelled: Callable[[], bool]) -> None:
+        """Open the connection; where that fails, the engine is gone.
+
+        Args:
+            is_cancelled: asked ten times a second.
+
+        Raises:
+            EngineCancelled: ``is_cancelled`` returned true, or the engine was ended.
+            EngineError: it does not answer or is of another release.
+        """
         try:
-            self._open(settings)
+            self._initialize(settings, is_cancelled)
         except BaseException:
             self.kill(EngineCancelled(tr("Cancelled.")))
             raise
@@ -72,18 +86,24 @@ class BlockingProcess:
             if log is not None:
                 log.close()
 
-    def _open(self, settings: Settings) -> None:
+    def _initialize(self, settings: Settings, is_cancelled: Callable[[], bool]) -> None:
         inbox = self._expect(messages.INITIALIZE_ID)
         self._send(messages.initialize(settings))
-        try:
-            answer = inbox.get(timeout=OPEN_SECONDS)
-        except queue.Empty:
-            raise launch.silent(OPEN_SECONDS, self._log_file) from None
+        answer = self._first_answer(inbox, is_cancelled)
         self.forget(messages.INITIALIZE_ID)
         error = self.why_gone() if answer is None else messages.initialize_error(answer)
         if error is not None:
             raise error
         self._has_opened = True
+
+    def _first_answer(self, inbox: Inbox, is_cancelled: Callable[[], bool]) -> dict[str, Any] | None:
+        until = time.monotonic() + OPEN_SECONDS
+        while time.monotonic() < until:
+            if is_cancelled():
+                raise EngineCancelled(tr("Cancelled."))
+            with contextlib.suppress(queue.Empty):
+                return inbox.get(timeout=_POLL_SECONDS)
+        raise launch.silent(OPEN_SECONDS, self._log_file)
 
     @property
     def is_alive(self) -> bool:

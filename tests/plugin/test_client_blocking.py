@@ -233,3 +233,71 @@ def test_shutdown_ends_an_engine_that_does_not_listen(engine: BlockingEngine, mo
     pid = pid_of(engine)
     end_shared_engine()
     assert not alive(pid)
+
+
+@pytest.fixture
+def starting(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Thread, threading.Event, list[EngineError]]]:
+    """A thread whose request waits for an engine that does not open; what cancels it, and what it raised."""
+    monkeypatch.setenv("MPSCLIP_PEER", "mute")
+    cancel, caught = threading.Event(), []
+
+    def work() -> None:
+        try:
+            with BlockingEngine(find) as engine:
+                engine.request("status", {}, is_cancelled=cancel.is_set)
+        except EngineError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    wait_for(lambda: blocking._shared._process is not None)
+    yield thread, cancel, caught
+    cancel.set()
+    thread.join(20)
+
+
+Starting = tuple[threading.Thread, threading.Event, list]
+
+
+def test_engine_that_starts_can_be_cancelled(starting: Starting) -> None:
+    thread, cancel, caught = starting
+    pid = blocking._shared._process._process.pid
+    cancel.set()
+    thread.join(5)
+    assert [type(error) for error in caught] == [EngineCancelled]
+    assert not alive(pid)
+
+
+def test_windows_do_not_wait_for_an_engine_that_starts(starting: Starting) -> None:
+    thread, _, caught = starting
+    begun = time.monotonic()
+    renew_shared_engine()
+    end_shared_engine()
+    assert time.monotonic() - begun < 2 * blocking.END_SECONDS + 0.4
+    thread.join(20)
+    assert [type(error) for error in caught] == [EngineCancelled]
+
+
+def test_second_request_that_waits_for_the_start_can_be_cancelled(starting: Starting) -> None:
+    thread, _, _ = starting
+    with BlockingEngine(find) as engine, pytest.raises(EngineCancelled):
+        engine.request("status", {}, is_cancelled=lambda: True)
+    assert thread.is_alive()
+
+
+def test_engine_that_does_not_answer_is_given_up(engine: BlockingEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qgis_mpsclip.client.blocking_process.OPEN_SECONDS", 0.3)
+    monkeypatch.setenv("MPSCLIP_PEER", "mute")
+    with pytest.raises(EngineError, match="did not answer"):
+        engine.request("status", {})
+
+
+def test_end_of_an_engine_that_does_not_listen_keeps_nobody_waiting(
+    engine: BlockingEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MPSCLIP_PEER", "stay")
+    monkeypatch.setattr("qgis_mpsclip.client.blocking_process.LEAVE_SECONDS", 2)
+    pid, begun = pid_of(engine), time.monotonic()
+    end_shared_engine()
+    assert time.monotonic() - begun < 1.2
+    wait_for(lambda: not alive(pid))
