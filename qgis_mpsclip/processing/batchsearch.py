@@ -22,7 +22,7 @@ from qgis_mpsclip.processing.area import area_of, area_params
 from qgis_mpsclip.processing.base import EngineAlgorithm, told
 from qgis_mpsclip.processing.queries import collect_queries
 from qgis_mpsclip.processing.rasters import RasterFile, result_crs
-from qgis_mpsclip.processing.replace import check_replaceable
+from qgis_mpsclip.processing.replace import is_replaced
 from qgis_mpsclip.rendering.area import crs_name
 
 HIT_COUNT = "HIT_COUNT"
@@ -106,7 +106,7 @@ class BatchSearch(EngineAlgorithm):
         if output and not output.lower().endswith(_SUFFIX):
             return tr("{file} does not end in {suffix}: choose another name.").format(file=output, suffix=_SUFFIX)
         if output:
-            check_replaceable(Path(output))
+            is_replaced(Path(output))
         self._queries(values, context)
         self.check_rasters(values, context)
         return super().problem_with(values, context)
@@ -124,7 +124,7 @@ class BatchSearch(EngineAlgorithm):
     ) -> dict[str, Any]:
         output = self.parameterAsFileOutput(values, p.OUTPUT, context)
         with told():
-            check_replaceable(Path(output))
+            overwrite = is_replaced(Path(output))
             queries = self._queries(values, context)
             rasters = self.all_rasters(self._given, values, context, feedback)
             if feedback.isCanceled():
@@ -136,7 +136,7 @@ class BatchSearch(EngineAlgorithm):
             "queries": queries,
             "rasters": [raster.path for raster in rasters],
             "out": output,
-            "overwrite": Path(output).exists(),  # an earlier batch of which QGIS has asked the user
+            "overwrite": overwrite,  # an earlier batch, of which QGIS has asked the user
             "options": {**self.search_options(values, context), "area": area, "crs": crs_name(crs)},
             "keywords": self._keywords,
             **self.engine_choice(values, context),

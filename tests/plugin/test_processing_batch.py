@@ -14,9 +14,15 @@ from typing import Any
 import pytest
 from qgis.core import (
     QgsApplication,
+    QgsCoordinateTransformContext,
+    QgsFeature,
+    QgsGeometry,
+    QgsPointXY,
+    QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
     QgsRasterLayer,
+    QgsVectorFileWriter,
     QgsVectorLayer,
 )
 
@@ -98,11 +104,73 @@ def test_a_batch_of_a_folder_and_a_csv_writes_one_geopackage_with_a_summary(fold
 
 def test_a_batch_takes_layers_and_lines_and_replaces_its_output(scene_raster: Path, tmp_path: Path) -> None:
     out = tmp_path / "batch.gpkg"
-    out.write_text("of an earlier run")
+    run("batchsearch", INPUTS=[str(scene_raster)], QUERIES="a pond", TOP=2, REFINE=0, OUTPUT=str(out))
     layer = QgsRasterLayer(str(scene_raster), "scene")
     found = run("batchsearch", INPUTS=[layer], QUERIES="a pond\n\ntennis courts\n", TOP=3, REFINE=0, OUTPUT=str(out))
     assert [row["rank"] for row in rows(str(out), "hits")] == [1, 2, 3, 1, 2, 3]
     assert found["OUTPUT"] == str(out)
+
+
+def geopackage(file: Path, *layers: str) -> None:
+    """Somebody's own GeoPackage with a point in each layer."""
+    for layer in layers:
+        points = QgsVectorLayer("Point?crs=EPSG:32632&field=note:string", layer, "memory")
+        point = QgsFeature(points.fields())
+        point.setAttributes(["a year of work"])
+        point.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(1, 2)))
+        assert points.dataProvider().addFeature(point)
+        options = QgsVectorFileWriter.SaveVectorOptions()
+        options.layerName = layer
+        if file.exists():
+            options.actionOnExistingFile = QgsVectorFileWriter.ActionOnExistingFile.CreateOrOverwriteLayer
+        error, *_ = QgsVectorFileWriter.writeAsVectorFormatV3(
+            points, str(file), QgsCoordinateTransformContext(), options
+        )
+        assert error == QgsVectorFileWriter.WriterError.NoError
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        (("wells",), "holds other tables: wells."),
+        (("hits", "summary", "wells"), "holds other tables: wells."),
+        (("hits", "subregions", "summary"), "is no result of a batch search."),
+        ((), "is no GeoPackage"),
+    ],
+)
+def test_a_batch_leaves_the_files_of_others_alone(
+    scene_raster: Path, tmp_path: Path, layers: tuple[str, ...], words: str
+) -> None:
+    file = tmp_path / "mine.gpkg"
+    if layers:
+        geopackage(file, *layers)
+    else:
+        file.write_text("notes")
+    before = file.read_bytes()
+    feedback = QgsProcessingFeedback(False)
+    with pytest.raises(QgsProcessingException) as caught:
+        run("batchsearch", feedback, INPUTS=[str(scene_raster)], QUERIES="a pond", REFINE=0, OUTPUT=str(file))
+    told = f"{caught.value} {feedback.textLog()}"
+    assert f"{file} exists and" in told and words in told and "choose another name" in told
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.gpkg"]
+
+
+def test_a_result_to_which_a_layer_was_added_is_kept_also_where_nobody_checked(
+    scene_raster: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "batch.gpkg"
+    values = {"INPUTS": [str(scene_raster)], "QUERIES": "a pond", "TOP": 2, "REFINE": 0, "OUTPUT": str(file)}
+    run("batchsearch", **values)
+    geopackage(file, "wells")
+    before = file.read_bytes()
+    feedback = QgsProcessingFeedback(False)
+    # As a script does: without checkParameterValues.
+    algorithm = QgsApplication.processingRegistry().createAlgorithmById("mpsclip:batchsearch")
+    _, succeeded = algorithm.run(values, QgsProcessingContext(), feedback)
+    assert not succeeded
+    assert "holds other tables: wells" in feedback.textLog()
+    assert file.read_bytes() == before
 
 
 def test_a_batch_may_go_into_a_temporary_file(scene_raster: Path) -> None:
