@@ -91,8 +91,8 @@ class MpsClipPlugin:
         toggle = self._action("mpsclip", tr("Search Imagery in Plain Words"))
         toggle.setCheckable(True)
         self.dock.setToggleVisibilityAction(toggle)
-        self.iface.addRasterToolBarIcon(toggle)
-        self._undo.callback(self.iface.removeRasterToolBarIcon, toggle)
+        self.iface.addToolBarIcon(toggle)
+        self._undo.callback(self.iface.removeToolBarIcon, toggle)
 
         menu = self._add_menu()
         menu.addAction(toggle)
