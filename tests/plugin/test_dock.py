@@ -17,6 +17,8 @@ from qgis.core import (
     QgsCoordinateTransform,
     QgsFeature,
     QgsGeometry,
+    QgsProcessingContext,
+    QgsProcessingFeedback,
     QgsProject,
     QgsRasterLayer,
     QgsRectangle,
@@ -30,6 +32,7 @@ from qgis.PyQt.QtWidgets import QApplication, QMessageBox, QPushButton
 from qgis_mpsclip.client import EngineClient
 from qgis_mpsclip.client.blocking import end_shared_engine
 from qgis_mpsclip.dock import SearchDock
+from qgis_mpsclip.processing.buildindex import BuildIndex
 from qgis_mpsclip.rendering.area import Area
 from qgis_mpsclip.settings import Settings
 
@@ -610,3 +613,22 @@ def test_an_earlier_search_runs_again(dock: SearchDock, scene: QgsRasterLayer) -
     finish(dock)
     assert [(hit.tile_row, hit.tile_col) for hit in dock.results.model.hits()] == first
     assert len(dock.results.history.entries()) == 2
+
+
+def test_processing_finds_the_index_of_the_dock_ready(dock: SearchDock, scene_raster: Path, tmp_path: Path) -> None:
+    coarse = tmp_path / "coarse.tif"
+    gdal.Translate(str(coarse), str(scene_raster), width=600, height=600)
+    data = gdal.Open(str(coarse), gdal.GA_Update)
+    data.SetGeoTransform((500_000, 5, 0, 5_400_000, 0, -5))
+    data = None
+    layer = QgsRasterLayer(str(coarse), "coarse")
+    QgsProject.instance().addMapLayer(layer)
+    dock.rasters.select_layer(layer)
+    search(dock, "trees")
+    algorithm = BuildIndex()
+    algorithm.initAlgorithm()
+    feedback = QgsProcessingFeedback()
+    built, done = algorithm.run({"INPUTS": [layer]}, QgsProcessingContext(), feedback)
+    end_shared_engine()
+    assert done, feedback.textLog()
+    assert (built["ENCODED"], built["REUSED"]) == (0, 16)
