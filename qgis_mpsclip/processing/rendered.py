@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import uuid4
 
 from qgis.core import (
     QgsProcessingContext,
@@ -15,7 +16,7 @@ from qgis.core import (
 from qgis_mpsclip.errors import MpsClipError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.rendering.area import Area
-from qgis_mpsclip.rendering.job import BLOCK, display_pipe, has_content
+from qgis_mpsclip.rendering.job import display_pipe, geotiff_writer, has_content
 from qgis_mpsclip.rendering.plan import RenderPlan, plan_rendering
 from qgis_mpsclip.rendering.rendered import RenderedRasters
 from qgis_mpsclip.settings import Settings
@@ -67,25 +68,35 @@ class Rendering:
         feedback.setProgressText(tr("Rendering {name}, {columns} × {rows} pixels").format(**size))
         progress = QgsRasterBlockFeedback()
         feedback.canceled.connect(progress.cancel)
-        writer = QgsRasterFileWriter(str(self._file))
-        writer.setOutputFormat("GTiff")
-        writer.setMaxTileWidth(BLOCK)
-        writer.setMaxTileHeight(BLOCK)
+        # Under its own name only when it is whole: another algorithm may draw or look for the same picture.
+        part = self._file.with_name(f"{self._file.stem}-{uuid4().hex[:8]}.part")
+        try:
+            self._draw(part, context, progress)
+            if not feedback.isCanceled():
+                self._check(part)
+                part.replace(self._file)
+        except OSError as error:
+            raise self._unwritten() from error
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _draw(self, part: Path, context: QgsProcessingContext, progress: QgsRasterBlockFeedback) -> None:
         plan = self._plan
-        error = writer.writeRaster(
+        error = geotiff_writer(part).writeRaster(
             self._pipe, plan.columns, plan.rows, plan.extent, self._crs, context.transformContext(), progress
         )
-        if feedback.isCanceled():
-            self._file.unlink(missing_ok=True)
-        elif error != QgsRasterFileWriter.WriterError.NoError:
-            self._file.unlink(missing_ok=True)
-            raise MpsClipError(
-                tr("{name} could not be rendered into {file}.").format(name=self._name, file=self._file),
-                tr("Check that the disk has room, and choose a smaller extent."),
-            )
-        elif not has_content(self._file):
-            self._file.unlink(missing_ok=True)
+        if error != QgsRasterFileWriter.WriterError.NoError and not progress.isCanceled():
+            raise self._unwritten()
+
+    def _check(self, part: Path) -> None:
+        if not has_content(part):
             raise MpsClipError(
                 tr("{name} gave no picture for this extent.").format(name=self._name),
                 tr("Check that its server can be reached and has data there; QGIS's log messages say more."),
             )
+
+    def _unwritten(self) -> MpsClipError:
+        return MpsClipError(
+            tr("{name} could not be rendered into {file}.").format(name=self._name, file=self._file),
+            tr("Check that the disk has room, and choose a smaller extent."),
+        )

@@ -46,13 +46,7 @@ class RenderJob(QObject):
     def start(self) -> None:
         """Hand the work to QGIS's task manager; returns at once."""
         plan = self._plan
-        writer = QgsRasterFileWriter(str(self._file))
-        writer.setOutputFormat("GTiff")
-        # The former name is deprecated from 3.44 on, the latter unknown before.
-        set_options = getattr(writer, "setCreationOptions", None) or writer.setCreateOptions
-        set_options(["TILED=YES", "COMPRESS=DEFLATE", "PREDICTOR=2", "BIGTIFF=IF_SAFER"])
-        writer.setMaxTileWidth(BLOCK)
-        writer.setMaxTileHeight(BLOCK)
+        writer = geotiff_writer(self._file)
         self._task = QgsRasterFileWriterTask(
             writer,
             display_pipe(plan),
@@ -105,6 +99,18 @@ class RenderJob(QObject):
 
     def _remove(self) -> None:
         self._file.unlink(missing_ok=True)
+
+
+def geotiff_writer(file: Path) -> QgsRasterFileWriter:
+    """What writes a picture as a tiled, compressed GeoTIFF, of any size."""
+    writer = QgsRasterFileWriter(str(file))
+    writer.setOutputFormat("GTiff")
+    # The former name is deprecated from 3.44 on, the latter unknown before.
+    set_options = getattr(writer, "setCreationOptions", None) or writer.setCreateOptions
+    set_options(["TILED=YES", "COMPRESS=DEFLATE", "PREDICTOR=2", "BIGTIFF=IF_SAFER"])
+    writer.setMaxTileWidth(BLOCK)
+    writer.setMaxTileHeight(BLOCK)
+    return writer
 
 
 def has_content(file: Path) -> bool:

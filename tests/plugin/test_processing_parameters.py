@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from osgeo import gdal
 from qgis.core import (
     QgsApplication,
     QgsCoordinateReferenceSystem,
@@ -178,8 +181,28 @@ def test_a_layer_that_is_no_file_is_rendered_for_the_area(scene_raster: Path) ->
     picture = QgsRasterLayer(str(picture_file(plan)))
     assert (picture.width(), picture.height(), picture.crs().authid()) == (301, 513, "EPSG:32632")
     assert picture.extent().toString(3) == extent.toString(3)
+    info = gdal.Info(str(picture_file(plan)), format="json")
+    assert info["metadata"]["IMAGE_STRUCTURE"]["COMPRESSION"] == "DEFLATE"
+    assert info["bands"][0]["block"] == [256, 256]
     Rendering(plan).run(QgsProcessingContext(), feedback)
     assert len(feedback.texts) == 1  # the same picture is not made again
+
+
+def test_a_picture_has_its_name_only_when_it_is_whole(scene_raster: Path) -> None:
+    plan = plan_within_limit(virtual_layer(scene_raster), None, 0.25)
+    file = picture_file(plan)
+    seen: list[tuple[bool, list[str]]] = []
+    rendering = Rendering(plan)
+    thread = threading.Thread(target=lambda: rendering.run(QgsProcessingContext(), QgsProcessingFeedback(False)))
+    thread.start()
+    while thread.is_alive():
+        parts = [path.name for path in file.parent.glob("*.part")]
+        if parts:
+            seen.append((file.exists(), parts))
+        time.sleep(0.01)
+    assert seen and not seen[0][0]
+    assert file.exists()
+    assert list(file.parent.glob("*.part")) == []
 
 
 def test_a_cancelled_rendering_leaves_no_picture(scene_raster: Path) -> None:
@@ -188,6 +211,7 @@ def test_a_cancelled_rendering_leaves_no_picture(scene_raster: Path) -> None:
     feedback.cancel()
     Rendering(plan).run(QgsProcessingContext(), feedback)
     assert not picture_file(plan).exists()
+    assert list(picture_file(plan).parent.glob("*.part*")) == []
 
 
 def test_a_picture_beyond_the_limit_is_refused_with_the_remedy(scene_raster: Path) -> None:
