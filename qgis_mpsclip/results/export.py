@@ -99,8 +99,13 @@ def export_hits(
     for file in files:
         if file.exists():
             raise MpsClipError(tr("{path} exists already.").format(path=file), tr("Choose another name."))
-    for part, file in zip(parts, files):
-        write_single(part, file, export.format.driver, export.format.options, context, export.crs)
+    for number, (part, file) in enumerate(zip(parts, files)):
+        try:
+            write_single(part, file, export.format.driver, export.format.options, context, export.crs)
+        except MpsClipError:
+            for written in files[:number]:  # by this call, a moment ago: all of the export or nothing
+                written.unlink(missing_ok=True)
+            raise
     return Exported(tuple(files), (), len(ids))
 
 

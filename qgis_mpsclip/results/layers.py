@@ -172,6 +172,13 @@ class ResultLayers(QObject):
             write_geopackage(parts, path, self._project.transformContext())
             self.use_file(path)
 
+    def warn_when_closing(self) -> bool:
+        """QGIS asks before it lets go of layers that will stay in memory; whether there are such."""
+        kept = [layer for name in self._ids if (layer := self._layer(name)) and layer.providerType() == "memory"]
+        for layer in kept:
+            layer.removeCustomProperty(NO_MEMORY_WARNING)
+        return bool(kept)
+
     def write_reviews(self, reviews: dict[HitKey, Review]) -> None:
         """Keeps reviews in the layer, or in its file where the user has removed the layer.
 

@@ -16,12 +16,14 @@ class SearchRequest:
         params: what is sent to the engine (docs/protocol.md, ``search``).
         layers: id of the raster layer that shows a raster, by the raster's path in ``params["rasters"]``.
         title: name on the map and in the list of earlier searches; empty: the query.
+        rendered: of those rasters that QGIS has rendered, metres a pixel as they were asked for; None: automatic.
     """
 
     query: str
     params: dict[str, Any]
     layers: dict[str, str] = field(default_factory=dict)
     title: str = ""
+    rendered: dict[str, float | None] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -15,6 +15,7 @@ from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QStackedWidget
 
 from qgis_mpsclip.errors import MpsClipError
 from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.message_text import bar_html
 from qgis_mpsclip.results.actions import HitActions
 from qgis_mpsclip.results.empty_page import EmptyPage
 from qgis_mpsclip.results.export import Export, export_hits
@@ -47,7 +48,8 @@ class ResultsPanel(QWidget):
 
     Signals:
         rerunRequested(dict): an earlier search is to be run again; ``query``, ``params`` (as they were sent, without
-            ``out``, ``overwrite`` and secrets), ``layers``, ``title``: the fields of a :class:`SearchRequest`.
+            ``out``, ``overwrite`` and ``keywords``), ``layers``, ``title``, ``rendered``: the fields of a
+            :class:`SearchRequest`.
     """
 
     rerunRequested = pyqtSignal(dict)
@@ -109,22 +111,15 @@ class ResultsPanel(QWidget):
         self._running = False
         self._crs = _crs(report.get("crs"))
         hits = [hit_from_json(item) for item in report["hits"]]
-        if not hits:
+        if not hits and not report.get("hits_left_out"):
             self.empty.nothing_found()
             self._set_hits([])
             return
-        path = Path(report["out"])
         try:
-            self._layers.use_file(path)
+            self._use_file(Path(report["out"]), hits)
         except MpsClipError as error:
-            self._warn(error)
+            self._warn_of_loss(error)
             self._tell()
-            return
-        if not self.model.hits():
-            self.thumbnails.show_search(self._search.layers, self._crs)
-        self._set_hits(hits)
-        self.reviewer.keep(self.model.reviews())
-        self.history.add(EarlierSearch.of(self._search, path, len(hits)))
 
     def abort(self, reason: str | None) -> None:
         """The search was cancelled (None) or failed. Hits that were there already are kept as a file."""
@@ -179,15 +174,14 @@ class ResultsPanel(QWidget):
             self._warn(error)
             return False
         folder = QUrl.fromLocalFile(str(export.path.parent)).toString()
-        words = tr("{count} hits written to {file}.").format(count=done.hits, file=escape(export.path.name))
-        link = f'<a href="{escape(folder, quote=True)}">{escape(tr("Open folder"))}</a>'
-        self._say(tr("Export"), f"{words} {link}", Qgis.MessageLevel.Success)
+        words = tr("{count} hits written to {file}.").format(count=done.hits, file=export.path.name)
+        link = f'<a href="{escape(folder, quote=True)}">{bar_html(tr("Open folder"))}</a>'
+        self._say(tr("Export"), words, Qgis.MessageLevel.Success, link)
         return True
 
     def shut_down(self) -> None:
-        """Ends what runs in the background; to be called before the panel is deleted."""
-        if self._running:
-            self.abort(None)
+        """Ends what runs in the background, and keeps what it has found; to be called before the panel is deleted."""
+        self.abort(None)
         self.thumbnails.stop()
 
     # Building
@@ -261,6 +255,7 @@ class ResultsPanel(QWidget):
         self.history.changed.connect(self._history_changed)
         self.history_menu.openRequested.connect(self.open_file)
         self.history_menu.rerunRequested.connect(self._rerun)
+        self._project.aboutToBeCleared.connect(self._project_closing)
         self._project.cleared.connect(self._project_cleared)
         self._map_timer.timeout.connect(self._filter_map)
         for signal in (self.proxy.rowsInserted, self.proxy.rowsRemoved):
@@ -401,29 +396,70 @@ class ResultsPanel(QWidget):
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 
+    def _use_file(self, path: Path, hits: Iterable[Hit] = ()) -> None:
+        """The engine's file takes the place of what was shown so far.
+
+        Args:
+            hits: what is in it; none: they are read from it.
+
+        Raises:
+            MpsClipError: it cannot be opened; what was shown stays.
+        """
+        if not hits:
+            sources = open_results(path)
+            hits, self._crs = hits_from_layers(sources[HITS], sources.get(SUBREGIONS)), sources[HITS].crs()
+        self._layers.use_file(path)
+        if not self.model.hits():
+            self.thumbnails.show_search(self._search.layers, self._crs)
+        self._set_hits(hits)
+        self.reviewer.keep(self.model.reviews())
+        self.history.add(EarlierSearch.of(self._search, path, self.model.rowCount()))
+
     def _keep_partial(self, reason: str | None) -> None:
         """What has been found so far goes into the file that the engine did not come to write."""
         path = self._search.out
         if path is None:
             return
         try:
-            self._layers.write(path)
+            if path.exists():  # it had just been written
+                self._use_file(path)
+            else:
+                self._layers.write(path)
+                self.history.add(EarlierSearch.of(self._search, path, self.model.rowCount()))
         except MpsClipError as error:
-            self._warn(error)
+            self._warn_of_loss(error)
             return
-        self.history.add(EarlierSearch.of(self._search, path, self.model.rowCount()))
         title = tr("Search cancelled") if reason is None else tr("Search failed")
         words = tr("The {count} hits found so far are kept in {file}.")
-        self._say(title, words.format(count=self.model.rowCount(), file=path.name))
+        self._say(title, words.format(count=self.model.rowCount(), file=path))
 
     def _rerun(self, search: EarlierSearch) -> None:
         self.rerunRequested.emit(
-            {"query": search.query, "params": search.params, "layers": search.layers, "title": search.title}
+            {
+                "query": search.query,
+                "params": search.params,
+                "layers": search.layers,
+                "title": search.title,
+                "rendered": search.rendered,
+            }
         )
 
     def _history_changed(self) -> None:
         if self._search is None:
             self.empty.nothing_searched(bool(self.history.entries()))
+
+    def _warn_of_loss(self, error: MpsClipError) -> None:
+        """A file could not be written or read: the hits stay in memory, which QGIS is to say when it ends."""
+        if not self._layers.warn_when_closing():
+            self._warn(error)
+            return
+        advice = tr("The hits are in memory until QGIS or the project is closed; export them to keep them.")
+        self._warn(MpsClipError(error.problem, f"{error.remedy} {advice}"))
+
+    @pyqtSlot()
+    def _project_closing(self) -> None:
+        """The layers in memory are about to go, with notes and verdicts: what they hold becomes a file before."""
+        self.abort(None)
 
     @pyqtSlot()
     def _project_cleared(self) -> None:
@@ -447,8 +483,9 @@ class ResultsPanel(QWidget):
     def _warn(self, error: MpsClipError) -> None:
         self._say(error.problem, error.remedy, Qgis.MessageLevel.Warning)
 
-    def _say(self, title: str, words: str, level: Qgis.MessageLevel = Qgis.MessageLevel.Info) -> None:
-        self._iface.messageBar().pushMessage(title, words, level)
+    def _say(self, title: str, words: str, level: Qgis.MessageLevel = Qgis.MessageLevel.Info, link: str = "") -> None:
+        """Plain text in the message bar; ``link``: HTML after it."""
+        self._iface.messageBar().pushMessage(bar_html(title), f"{bar_html(words)} {link}".rstrip(), level)
 
 
 def _crs(text: str | None) -> QgsCoordinateReferenceSystem:

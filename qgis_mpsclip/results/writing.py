@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,18 +113,22 @@ def write_single(
 
 
 def layer_names(path: Path) -> list[str]:
-    """All tables of a GeoPackage with features or attributes.
+    """All tables and views of a GeoPackage: of features, attributes and rasters, and what is none of these.
 
     Raises:
         MpsClipError: it is no GeoPackage.
     """
-    dataset = _open(path, gdal.OF_READONLY)
-    if dataset is None:
+    try:
+        # Read only; the mode as a URI, since sqlite3 would make a missing file.
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            database.execute("SELECT table_name FROM gpkg_contents LIMIT 1")
+            found = database.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
+            return sorted(name for (name,) in found)
+    except sqlite3.Error as error:
         raise MpsClipError(
             tr("{path} is no GeoPackage.").format(path=path),
             tr("Choose another name, or a GeoPackage to which layers can be added."),
-        )
-    return [dataset.GetLayer(i).GetName() for i in range(dataset.GetLayerCount())]
+        ) from error
 
 
 def free_name(wanted: str, taken: set[str]) -> str:
@@ -202,19 +207,15 @@ def _keep_style(part: Part, path: Path, name: str) -> None:
 
 def _remove_layers(path: Path, names: Sequence[str]) -> None:
     """Takes back layers that this module has just added."""
-    dataset = _open(path, gdal.OF_UPDATE)
+    dataset = None
+    with suppress(RuntimeError):  # raised only where GDAL's exceptions are on
+        dataset = gdal.OpenEx(str(path), gdal.OF_VECTOR | gdal.OF_UPDATE, allowed_drivers=[GEOPACKAGE])
     if dataset is None:
         return
     for i in reversed(range(dataset.GetLayerCount())):
         if dataset.GetLayer(i).GetName() in names:
             with suppress(RuntimeError):
                 dataset.DeleteLayer(i)
-
-
-def _open(path: Path, mode: int) -> gdal.Dataset | None:
-    with suppress(RuntimeError):  # raised only where GDAL's exceptions are on
-        return gdal.OpenEx(str(path), gdal.OF_VECTOR | mode, allowed_drivers=[GEOPACKAGE])
-    return None
 
 
 def _unwritable(path: Path, reason: str) -> MpsClipError:

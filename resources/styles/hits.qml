@@ -12,9 +12,9 @@
         <symbol type="fill" name="0" alpha="1" clip_to_extent="1" force_rhr="0">
           <layer class="SimpleFill" enabled="1" locked="0" pass="0">
             <Option type="Map">
-              <Option type="QString" name="color" value="68,1,84,0"/>
+              <Option type="QString" name="color" value="150,105,200,0"/>
               <Option type="QString" name="style" value="no"/>
-              <Option type="QString" name="outline_color" value="68,1,84,255"/>
+              <Option type="QString" name="outline_color" value="150,105,200,255"/>
               <Option type="QString" name="outline_style" value="solid"/>
               <Option type="QString" name="outline_width" value="0.6"/>
               <Option type="QString" name="outline_width_unit" value="MM"/>
@@ -25,9 +25,9 @@
         <symbol type="fill" name="1" alpha="1" clip_to_extent="1" force_rhr="0">
           <layer class="SimpleFill" enabled="1" locked="0" pass="0">
             <Option type="Map">
-              <Option type="QString" name="color" value="59,82,139,0"/>
+              <Option type="QString" name="color" value="84,131,214,0"/>
               <Option type="QString" name="style" value="no"/>
-              <Option type="QString" name="outline_color" value="59,82,139,255"/>
+              <Option type="QString" name="outline_color" value="84,131,214,255"/>
               <Option type="QString" name="outline_style" value="solid"/>
               <Option type="QString" name="outline_width" value="0.6"/>
               <Option type="QString" name="outline_width_unit" value="MM"/>
@@ -38,9 +38,9 @@
         <symbol type="fill" name="2" alpha="1" clip_to_extent="1" force_rhr="0">
           <layer class="SimpleFill" enabled="1" locked="0" pass="0">
             <Option type="Map">
-              <Option type="QString" name="color" value="33,145,140,0"/>
+              <Option type="QString" name="color" value="38,166,154,0"/>
               <Option type="QString" name="style" value="no"/>
-              <Option type="QString" name="outline_color" value="33,145,140,255"/>
+              <Option type="QString" name="outline_color" value="38,166,154,255"/>
               <Option type="QString" name="outline_style" value="solid"/>
               <Option type="QString" name="outline_width" value="0.6"/>
               <Option type="QString" name="outline_width_unit" value="MM"/>

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from osgeo import ogr
+from osgeo import gdal, ogr
 from qgis.core import (
     Qgis,
     QgsCategorizedSymbolRenderer,
@@ -23,7 +23,7 @@ from qgis_mpsclip.results import ResultsPanel
 from qgis_mpsclip.results.export import FORMATS, Export, export_hits
 from qgis_mpsclip.results.export_dialog import ACCEPTED_ONLY, ALL, SELECTED, SHOWN, ExportDialog
 from qgis_mpsclip.results.layers import open_layer
-from qgis_mpsclip.results.writing import Part, add_layers, layer_names, write_geopackage
+from qgis_mpsclip.results.writing import Part, add_layers, write_geopackage
 from tests.plugin.results.conftest import Said
 
 GEOPACKAGE, GEOJSON, FLATGEOBUF, CSV = FORMATS
@@ -69,6 +69,31 @@ def test_an_existing_geopackage_gets_new_layers_and_keeps_its_own(said: Said, tm
     assert styled == {"hits_2", "subregions", "hits_3"}
 
 
+@pytest.mark.parametrize("table", ["hits", "orthophoto"])
+def test_a_geopackage_of_rasters_takes_hits_beside_them(said: Said, tmp_path: Path, table: str) -> None:
+    path = tmp_path / "mine.gpkg"
+    picture = gdal.GetDriverByName("MEM").Create("", 64, 64, 3)
+    picture.SetProjection(UTM.toWkt())
+    picture.SetGeoTransform((600_000, 1, 0, 5_300_000, 0, -1))
+    picture.GetRasterBand(1).Fill(77)
+    gdal.Translate(str(path), picture, format="GPKG", creationOptions=[f"RASTER_TABLE={table}", "TILE_FORMAT=PNG"])
+    done = export(said, Export(GEOPACKAGE, path))
+    assert done.layers == ("hits_2" if table == "hits" else "hits", "subregions")
+    assert open_layer(path, done.layers[0]).featureCount() == 12
+    again = gdal.OpenEx(str(path), gdal.OF_RASTER, open_options=[f"TABLE={table}"])
+    assert again.GetRasterBand(1).ReadRaster(0, 0, 1, 1) == bytes([77])
+
+
+def test_hits_whose_outlines_cannot_be_written_beside_them_are_taken_back(said: Said, tmp_path: Path) -> None:
+    sources = {"hits": open_layer(said.file, "hits"), "subregions": QgsVectorLayer("/nowhere", "broken", "ogr")}
+    folder = tmp_path / "out"
+    folder.mkdir()
+    for kind in (GEOJSON, FLATGEOBUF, CSV):
+        with pytest.raises(MpsClipError, match="cannot be written"):
+            export_hits(sources, Export(kind, folder / f"out{kind.suffix}"), QgsProject.instance().transformContext())
+        assert list(folder.iterdir()) == []
+
+
 def test_what_is_no_geopackage_is_left_alone(said: Said, tmp_path: Path) -> None:
     path = tmp_path / "letter.gpkg"
     path.write_text("Dear reader")
@@ -91,7 +116,9 @@ def test_layers_that_are_added_in_vain_are_taken_back(said: Said, tmp_path: Path
     parts = [Part(open_layer(said.file, "hits"), "hits"), Part(QgsVectorLayer("/nowhere", "broken", "ogr"), "broken")]
     with pytest.raises(MpsClipError, match="cannot be written"):
         add_layers(parts, path, context)
-    assert sorted(layer_names(path)) == ["hits", "layer_styles", "subregions"]
+    with closing(sqlite3.connect(path)) as database:
+        names = {name for (name,) in database.execute("SELECT table_name FROM gpkg_contents")}
+    assert names == {"hits", "layer_styles", "subregions"}
     with pytest.raises(MpsClipError, match="cannot be written"):
         write_geopackage(parts, tmp_path / "new.gpkg", context)
     assert sorted(found.name for found in tmp_path.glob("*") if "houses" not in found.name) == ["mine.gpkg"]
@@ -166,6 +193,16 @@ def test_hits_of_a_search_that_still_runs_can_be_exported(panel: ResultsPanel, s
     panel.update_hit(said.hits[0])
     assert panel.export(Export(GEOPACKAGE, tmp_path / "out.gpkg"))
     assert open_layer(tmp_path / "out.gpkg", "hits").featureCount() == 12
+
+
+def test_names_are_shown_as_they_are_in_messages(
+    finished: ResultsPanel, tmp_path: Path, qgis_iface: QgisInterface
+) -> None:
+    assert finished.export(Export(CSV, tmp_path / "a<b>.csv"))
+    assert "a&lt;b&gt;.csv" in qgis_iface.messageBar().get_messages(Qgis.MessageLevel.Success)[-1]
+    assert not finished.export(Export(CSV, tmp_path / "a<b>.csv"))
+    warning = qgis_iface.messageBar().get_messages(Qgis.MessageLevel.Warning)[-1]
+    assert "a&lt;b&gt;.csv exists already" in warning
 
 
 def test_the_message_has_a_link_to_the_folder(

@@ -6,11 +6,13 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from qgis.core import Qgis, QgsProject
+import pytest
+from qgis.core import Qgis, QgsGeometry, QgsPointXY, QgsProject
 from qgis.gui import QgisInterface
 
 from qgis_mpsclip.client.blocking import BlockingEngine
 from qgis_mpsclip.results import ResultsPanel
+from qgis_mpsclip.results.history import LONGEST_AREA
 from qgis_mpsclip.results.history_menu import HistoryMenu
 from qgis_mpsclip.results.review import Review
 from tests.plugin.results.conftest import QUERY, Said, run
@@ -78,14 +80,59 @@ def test_a_project_that_moves_with_its_results_finds_them(
     assert panel.model.rowCount() == 12
 
 
-def test_no_key_of_a_service_is_written_into_the_project(
+@pytest.mark.parametrize("way", ["as QGIS's window saves", "as a script saves"])
+def test_a_project_saved_in_another_folder_still_finds_its_results(
+    panel: ResultsPanel, project: QgsProject, said: Said, tmp_path: Path, way: str
+) -> None:
+    other = tmp_path / "deep" / "other"
+    other.mkdir(parents=True)
+    run(panel, said)
+    assert project.write(str(tmp_path / "map.qgz"))
+    assert project.readEntry("mpsclip", "/searches")[0].count('"./houses.gpkg"') == 1
+    if way == "as QGIS's window saves":
+        project.setFileName(str(other / "map.qgz"))
+        assert project.write()
+    else:
+        assert project.write(str(other / "map.qgz"))
+    for file in (other, tmp_path):
+        project.clear()
+        assert project.read(str(file / "map.qgz"))
+        assert [entry.path.resolve() for entry in panel.history.entries()] == [said.file], file
+
+
+def test_nothing_of_a_service_is_written_into_the_project(
     panel: ResultsPanel, project: QgsProject, said: Said, tmp_path: Path
 ) -> None:
-    said.params["keywords"] = {"extractor": "llm", "llm_model": "some-model", "llm_api_key": "not-to-be-told"}  # pragma: allowlist secret
+    secret = "not-to-be-told"  # pragma: allowlist secret
+    said.params["keywords"] = {"extractor": "llm", "llm_url": f"http://me:{secret}@host/v1", "llm_api_key": secret}
     run(panel, said)
     assert project.write(str(tmp_path / "map.qgs"))
     text = (tmp_path / "map.qgs").read_text(encoding="utf-8")
-    assert "some-model" in text and "not-to-be-told" not in text
+    assert QUERY in text and secret not in text
+
+
+@pytest.mark.parametrize("parts", [1, 2_000])
+def test_a_very_detailed_area_is_kept_coarser_in_the_project(
+    panel: ResultsPanel, project: QgsProject, said: Said, parts: int
+) -> None:
+    shapes = [
+        QgsGeometry.fromPointXY(QgsPointXY(600_000 + 50 * (i % 50), 5_300_000 + 50 * (i // 50))).buffer(
+            20 if parts > 1 else 2_000, 20_000 // parts
+        )
+        for i in range(parts)
+    ]
+    area = QgsGeometry.unaryUnion(shapes)
+    sent = {"wkt": area.asWkt(9), "crs": "EPSG:32632"}
+    said.params["options"]["area"] = sent
+    run(panel, said)
+    (entry,) = panel.history.entries()
+    kept = entry.params["options"]["area"]
+    assert len(sent["wkt"]) > 1_000_000 and len(kept["wkt"]) <= LONGEST_AREA and kept["crs"] == "EPSG:32632"
+    assert said.params["options"]["area"] is sent, "the request goes out as it is"
+    coarse = QgsGeometry.fromWkt(kept["wkt"])
+    if parts == 1:
+        assert coarse.intersection(area).area() == pytest.approx(area.area(), rel=0.001)
+    assert coarse.intersection(area).area() >= 0.99 * area.area()
 
 
 def test_rerun_hands_over_what_was_searched(finished: ResultsPanel, said: Said) -> None:
@@ -93,6 +140,7 @@ def test_rerun_hands_over_what_was_searched(finished: ResultsPanel, said: Said) 
     finished.rerunRequested.connect(got.append)
     finished.history_menu.rerunRequested.emit(finished.history.entries()[0])
     (again,) = got
+    assert again["rendered"] == {}
     assert again["query"] == again["title"] == QUERY
     assert again["params"] == {name: value for name, value in said.params.items() if name not in ("out", "overwrite")}
     assert list(again["layers"]) == said.params["rasters"]

@@ -6,16 +6,21 @@ from pathlib import Path
 
 import pytest
 from qgis.core import (
+    Qgis,
     QgsCategorizedSymbolRenderer,
     QgsGraduatedSymbolRenderer,
     QgsLayerTreeGroup,
     QgsProject,
     QgsVectorLayer,
 )
+from qgis.gui import QgisInterface
+from qgis.PyQt.QtGui import QColor
 
 from qgis_mpsclip.results import ResultsPanel
 from qgis_mpsclip.results.hits import hit_from_json, hits_from_layers
-from qgis_mpsclip.results.layers import open_layer
+from qgis_mpsclip.results.layers import NO_MEMORY_WARNING, open_layer
+from qgis_mpsclip.results.review import Review, read_reviews
+from qgis_mpsclip.results.styles import load_template
 from tests.plugin.results.conftest import QUERY, Said
 
 
@@ -140,7 +145,7 @@ def test_what_was_found_is_kept_as_a_styled_file_when_a_search_ends_early(
     ]
 
 
-def test_a_file_of_the_same_name_is_not_replaced_by_a_search_that_ends_early(
+def test_the_file_that_the_engine_had_just_written_is_taken_when_a_search_ends_early(
     panel: ResultsPanel, said: Said, project: QgsProject
 ) -> None:
     content = said.file.read_bytes()
@@ -148,7 +153,52 @@ def test_a_file_of_the_same_name_is_not_replaced_by_a_search_that_ends_early(
     panel.show_shortlist(said.shortlist)
     panel.abort(None)
     assert said.file.read_bytes() == content
-    assert layers(project)[0].providerType() == "memory"
+    hits, subregions = layers(project)
+    assert hits.source() == f"{said.file}|layername=hits" and subregions.featureCount() > 0
+    assert [hit.score for hit in panel.model.hits()] == pytest.approx([hit["score"] for hit in said.report["hits"]])
+    assert [(entry.path, entry.hits) for entry in panel.history.entries()] == [(said.file, 12)]
+
+
+def test_hits_that_cannot_be_kept_stay_on_the_map_and_qgis_warns_before_they_go(
+    panel: ResultsPanel, said: Said, project: QgsProject, qgis_iface: QgisInterface
+) -> None:
+    panel.begin(said.request())
+    panel.show_shortlist(said.shortlist)
+    said.file.write_bytes(b"another program's")
+    assert layers(project)[0].customProperty(NO_MEMORY_WARNING) == 1
+    panel.abort(None)
+    assert said.file.read_bytes() == b"another program's"
+    for layer in layers(project):
+        assert layer.providerType() == "memory" and layer.customProperty(NO_MEMORY_WARNING) is None
+    assert panel.history.entries() == []
+    assert "export them to keep them" in qgis_iface.messageBar().get_messages(Qgis.MessageLevel.Warning)[-1]
+
+
+@pytest.mark.parametrize("closed", ["project", "panel"])
+def test_what_closes_during_a_search_leaves_hits_and_notes_in_the_file(
+    panel: ResultsPanel, said: Said, project: QgsProject, closed: str
+) -> None:
+    started(panel, said, refined=3)
+    panel.list.setCurrentIndex(panel.proxy.index(1, 0))
+    panel.command("accept")
+    key = panel.current().key
+    if closed == "project":
+        project.clear()
+        assert panel.model.rowCount() == 0 and not project.mapLayers()
+    else:
+        panel.shut_down()
+    kept = open_layer(said.file, "hits")
+    assert [hit.rank for hit in hits_from_layers(kept, open_layer(said.file, "subregions"))] == list(range(1, 13))
+    assert read_reviews(kept) == {key: Review("accepted")}
+
+
+def test_a_report_too_large_for_its_hits_is_read_from_the_file(
+    panel: ResultsPanel, said: Said, project: QgsProject
+) -> None:
+    panel.begin(said.request())
+    panel.finish({**said.report, "hits": [], "hits_left_out": True})
+    assert [hit.score for hit in panel.model.hits()] == pytest.approx([hit["score"] for hit in said.report["hits"]])
+    assert layers(project)[0].featureCount() == 12
 
 
 def test_a_file_that_cannot_be_read_leaves_the_hits_where_they_are(
@@ -160,6 +210,7 @@ def test_a_file_that_cannot_be_read_leaves_the_hits_where_they_are(
     panel.finish(said.report)
     hits, _ = layers(project)
     assert hits.isValid() and hits.featureCount() == 12 and panel.model.rowCount() == 12
+    assert hits.customProperty(NO_MEMORY_WARNING) is None
 
 
 def test_layers_that_the_user_removed_stay_removed(panel: ResultsPanel, said: Said, project: QgsProject) -> None:
@@ -224,3 +275,20 @@ def test_files_without_percentile_still_open(said: Said, tmp_path: Path) -> None
     with closing(sqlite3.connect(said.file)) as database, database:
         database.execute("ALTER TABLE hits DROP COLUMN percentile")
     assert hits_from_layers(open_layer(said.file, "hits"), None)[0].percentile is None
+
+
+def test_every_class_of_score_is_seen_on_light_and_on_dark_themes() -> None:
+    layer = QgsVectorLayer("Polygon?field=score:double", "hits", "memory")
+    load_template(layer, "hits")
+    lights = [_luminance(item.symbol().symbolLayer(0).strokeColor()) for item in layer.renderer().ranges()]
+    assert lights == sorted(lights), "a better score is lighter"
+    dark = _luminance(QColor("#323232"))  # of QGIS's "Night Mapping"
+    assert min((light + 0.05) / (dark + 0.05) for light in lights) >= 3
+    assert (1 + 0.05) / (lights[0] + 0.05) >= 3
+
+
+def _luminance(colour: QColor) -> float:
+    """Relative luminance as the Web Content Accessibility Guidelines define it, in [0, 1]."""
+    parts = (colour.redF(), colour.greenF(), colour.blueF())
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
