@@ -12,7 +12,7 @@ from qgis.PyQt.QtWidgets import QAction, QMenu, QWidget
 
 from qgis_mpsclip.client import EngineClient
 from qgis_mpsclip.client.blocking import end_shared_engine
-from qgis_mpsclip.documentation import open_guide
+from qgis_mpsclip.documentation import leave_help, open_guide, take_help
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.icons import icon
 from qgis_mpsclip.processing.provider import MpsClipProvider
@@ -56,6 +56,8 @@ class MpsClipPlugin:
             self._add_dock()
             self._add_options_page()
             self._add_actions()
+            take_help()
+            self._undo.callback(leave_help)
         except BaseException:
             self.unload()
             raise

@@ -18,6 +18,11 @@ def homepage() -> str:
     return _metadata("homepage").rstrip("/")
 
 
+def page_url(page: str, section: str = "") -> str:
+    """Address of a page of the documentation on the web, at one of its sections."""
+    return f"{homepage()}/blob/main/docs/{page}" + (f"#{section}" if section else "")
+
+
 @cache
 def _metadata(key: str) -> str:
     try:

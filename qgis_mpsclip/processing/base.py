@@ -18,6 +18,7 @@ from qgis.core import (
 from qgis.PyQt.QtGui import QIcon
 
 from qgis_mpsclip.client.blocking import BlockingEngine
+from qgis_mpsclip.documentation import help_address
 from qgis_mpsclip.errors import EngineCancelled, MpsClipError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.icons import icon
@@ -27,7 +28,6 @@ from qgis_mpsclip.processing.folder import layers_in
 from qgis_mpsclip.processing.progress import ProgressReporter
 from qgis_mpsclip.processing.rasters import RasterFile, raster_file, without_repeats
 from qgis_mpsclip.settings import Settings
-from qgis_mpsclip.version import homepage
 
 
 @contextmanager
@@ -63,7 +63,7 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
                 raise ValueError(output.name())
 
     def helpUrl(self) -> str:
-        return f"{homepage()}/blob/main/docs/processing.md#mpsclip{self.name()}"
+        return help_address("processing.md", f"mpsclip{self.name()}")
 
     def icon(self) -> QIcon:
         return icon(self.ICON)
