@@ -24,6 +24,8 @@ from engine.server.parent import watch
 from engine.types import Json
 
 _log = logging.getLogger(__name__)
+# A signal that comes just before the wait for the next job does not end it; its handler runs when the wait is over.
+WAKE_SECONDS = 0.5
 
 
 class Server:
@@ -60,8 +62,9 @@ class Server:
         self.in_background(self._read)
         dispatcher = self._dispatcher
         while dispatcher.exit_status is None:
+            deadline = dispatcher.seconds_to_deadline()
             with suppress(Empty):  # a deadline has come
-                self._jobs.get(timeout=dispatcher.seconds_to_deadline())()
+                self._jobs.get(timeout=WAKE_SECONDS if deadline is None else min(deadline, WAKE_SECONDS))()
             dispatcher.tick()
         if dispatcher.worker is not None:
             dispatcher.worker.end()
