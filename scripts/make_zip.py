@@ -1,6 +1,7 @@
 """Builds the plugin's zip for QGIS: the work behind ``make zip``. Standard library only.
 
     qgis_mpsclip/             the plugin, metadata.txt, LICENSE
+    qgis_mpsclip/docs/        the pages that its Help buttons show, with their pictures
     qgis_mpsclip/engine_src/  engine/, resources/, metadata.txt, requirements/: all that the engine's environment needs
 
 Files that git tracks go in as they are in the working tree. Names are sorted, times are the last commit's and
@@ -27,6 +28,8 @@ ENGINE = f"{PLUGIN}/engine_src"
 LARGEST = 25_000_000
 # What a user's engine may be installed from; the locks of development stay at home.
 LOCKS = ("build.txt", "engine.txt", "samgeo.txt")
+PAGES = ("docs/user-guide.md", "docs/processing.md", "docs/images")
+METADATA = f"{PLUGIN}/metadata.txt"
 REGULAR_FILE = 0o100644 << 16
 UNIX = 3
 
@@ -62,7 +65,10 @@ def version() -> str:
 def members() -> Iterator[tuple[str, Path]]:
     """(name in the zip, file) of each member."""
     for name in tracked(PLUGIN):
-        yield name, ROOT / name
+        # A link in the checkout, and a file with the link's text where git makes no links (Windows).
+        yield name, ROOT / "metadata.txt" if name == METADATA else ROOT / name
+    for name in tracked(*PAGES):
+        yield f"{PLUGIN}/{name}", ROOT / name
     for name in tracked("engine", "resources"):
         yield f"{ENGINE}/{name}", ROOT / name
     yield f"{PLUGIN}/LICENSE", ROOT / "LICENSE"
@@ -115,9 +121,11 @@ def check(out: Path) -> int:
         )
     with zipfile.ZipFile(out) as archive:
         names = archive.namelist()
-    for needed in ("__init__.py", "metadata.txt", "LICENSE", "engine_src/engine/__main__.py"):
-        if f"{PLUGIN}/{needed}" not in names:
-            raise PackagingError(f"{needed} is missing in the zip. Does git track it?")
+        for needed in ("__init__.py", "metadata.txt", "LICENSE", "docs/user-guide.md", "engine_src/engine/__main__.py"):
+            if f"{PLUGIN}/{needed}" not in names:
+                raise PackagingError(f"{needed} is missing in the zip. Does git track it?")
+        if archive.read(METADATA) != (ROOT / "metadata.txt").read_bytes():
+            raise PackagingError(f"{METADATA} in the zip is not the checkout's metadata.txt. Build the zip anew.")
     unwanted = [name for name in names if re.search(r"(^|/)(\.|__pycache__)|\.py[co]$", name)]
     if unwanted:
         raise PackagingError(f"the plugin repository refuses hidden files and caches: {', '.join(unwanted)}.")

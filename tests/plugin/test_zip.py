@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -40,8 +41,8 @@ WANTED_METADATA = {
 }
 
 
-def build(out: Path) -> Path:
-    done = subprocess.run([sys.executable, str(SCRIPT), "--out", str(out)], capture_output=True, text=True)
+def build(out: Path, script: Path = SCRIPT) -> Path:
+    done = subprocess.run([sys.executable, str(script), "--out", str(out)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return out
 
@@ -89,6 +90,39 @@ def test_zip_holds_the_plugin_the_engine_and_what_installs_it(unpacked: Path) ->
     assert (plugin / "engine_src" / "metadata.txt").read_bytes() == (plugin / "metadata.txt").read_bytes()
     locks = {path.name for path in (plugin / "engine_src" / "requirements").iterdir()}
     assert locks == {"build.txt", "engine.txt", "samgeo.txt"}
+
+
+def test_zip_holds_the_pages_of_the_help_with_their_pictures(unpacked: Path) -> None:
+    docs = unpacked / "qgis_mpsclip" / "docs"
+    for page in ("user-guide.md", "processing.md"):
+        text = (docs / page).read_text(encoding="utf-8")
+        assert text == (ROOT / "docs" / page).read_text(encoding="utf-8")
+        for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text):
+            assert (docs / picture).is_file(), picture
+
+
+def test_metadata_is_that_of_the_checkout_also_where_git_makes_no_links(tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    command = ["git", "clone", "--quiet", "--depth", "1", "-c", "core.symlinks=false", ROOT.as_uri(), str(clone)]
+    subprocess.run(command, check=True)
+    assert not (clone / "qgis_mpsclip" / "metadata.txt").is_symlink()
+    shutil.copyfile(SCRIPT, clone / "scripts" / "make_zip.py")
+    with zipfile.ZipFile(build(tmp_path / "plugin.zip", clone / "scripts" / "make_zip.py")) as archive:
+        assert archive.read("qgis_mpsclip/metadata.txt") == (clone / "metadata.txt").read_bytes()
+
+
+def test_zip_with_other_metadata_is_refused(plugin_zip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    import make_zip
+
+    assert make_zip.check(plugin_zip) == plugin_zip.stat().st_size
+    broken = tmp_path / "broken.zip"
+    with zipfile.ZipFile(plugin_zip) as archive, zipfile.ZipFile(broken, "w") as made:
+        for name in archive.namelist():
+            link = name == "qgis_mpsclip/metadata.txt"
+            made.writestr(name, b"../metadata.txt" if link else archive.read(name))
+    with pytest.raises(make_zip.PackagingError, match="not the checkout's metadata"):
+        make_zip.check(broken)
 
 
 def test_metadata_is_complete_and_names_files_that_are_there(unpacked: Path) -> None:
