@@ -90,6 +90,9 @@ class SearchDock(QgsDockWidget):
 
     def search(self) -> None:
         """Search with what the fields say; what is missing gets the focus."""
+        if self.controller.is_busy:
+            self._show_notice(Notice(tr("A search is running; Esc cancels it.")))
+            return
         query = self.query.text()
         if not query:
             self._show_notice(Notice(tr("Type what you are looking for, such as “tennis courts beside a road”.")))
@@ -120,7 +123,8 @@ class SearchDock(QgsDockWidget):
     def _rerun(self, again: dict[str, Any]) -> None:
         params = dict(again.get("params") or again)
         self.query.set_text(str(params.get("query", "")))
-        self.controller.rerun(params, dict(again.get("layers") or {}), str(again.get("title") or ""))
+        layers, rendered = dict(again.get("layers") or {}), dict(again.get("rendered") or {})
+        self.controller.rerun(params, layers, str(again.get("title") or ""), rendered)
 
     # ---- layout
 
@@ -190,8 +194,7 @@ class SearchDock(QgsDockWidget):
 
     def _busy_changed(self, busy: bool) -> None:
         self.query.set_busy(busy)
-        if busy:
-            self._show_notice(None)
+        self._show_notice(None)
 
     def _engine_missing(self, text: str) -> None:
         self._show_notice(Notice(text, tr("Open the options…"), self._open_options))

@@ -24,11 +24,17 @@ LARGE = 25_000_000
 
 @dataclass
 class RasterInput:
-    """One raster of a search: ``path`` is known at once, or once ``plan`` is carried out."""
+    """One raster of a search: ``path`` is known at once, or once ``plan`` is carried out.
+
+    Attributes:
+        rendered: whether it is QGIS's picture of a layer; ``resolution``: metres a pixel asked for, None: automatic.
+    """
 
     path: str | None = None
     plan: RenderPlan | None = None
     layer_id: str | None = None
+    rendered: bool = False
+    resolution: float | None = None
 
 
 def raster_inputs(form: SearchForm) -> tuple[list[RasterInput], dict[str, Any]]:
@@ -55,7 +61,7 @@ def raster_inputs(form: SearchForm) -> tuple[list[RasterInput], dict[str, Any]]:
         source, display = sources[layer.id()], displays[layer.id()]
         crs = layer.crs() if crs_differs(layer) else None
         if source is None:
-            inputs.append(RasterInput(plan=plan_rendering(layer, form.area, form.resolution), layer_id=layer.id()))
+            inputs.append(_to_render(layer, form.area, form.resolution))
         elif crs is not None or display is not None:  # one request has one set of bands, layers have each their own
             inputs.append(RasterInput(path=derived_raster(source, crs, display), layer_id=layer.id()))
         else:
@@ -69,11 +75,14 @@ def raster_inputs(form: SearchForm) -> tuple[list[RasterInput], dict[str, Any]]:
     return inputs, options
 
 
-def inputs_again(params: dict[str, Any], layers: dict[str, str], resolution: float | None) -> list[RasterInput]:
-    """The rasters of an earlier request; pictures of layers that are gone are rendered anew.
+def inputs_again(
+    params: dict[str, Any], layers: dict[str, str], rendered: dict[str, float | None]
+) -> list[RasterInput]:
+    """The rasters of an earlier request. For one that is gone its layer stands in: with its file, or rendered anew.
 
     Args:
         layers: the ids of layers by raster.
+        rendered: metres a pixel of those rasters that were pictures of layers; None: automatic.
 
     Raises:
         MpsClipError: a raster that is gone, and no layer of the project could give it again.
@@ -82,16 +91,22 @@ def inputs_again(params: dict[str, Any], layers: dict[str, str], resolution: flo
     inputs = []
     for path in params.get("rasters", ()):
         layer = QgsProject.instance().mapLayer(layers.get(path, ""))
-        if Path(path).exists() or not Path(path).is_absolute():
-            inputs.append(RasterInput(path=path, layer_id=layers.get(path)))
-        elif isinstance(layer, QgsRasterLayer) and layer.isValid():
-            area = _stored_area(stored, layer) if stored else None
-            inputs.append(RasterInput(plan=plan_rendering(layer, area, resolution), layer_id=layer.id()))
-        else:
+        resolution = rendered.get(path)
+        if Path(path).exists() or path.startswith("/vsi") or not Path(path).is_absolute():
+            inputs.append(
+                RasterInput(path=path, layer_id=layers.get(path), rendered=path in rendered, resolution=resolution)
+            )
+            continue
+        if not isinstance(layer, QgsRasterLayer) or not layer.isValid():
             raise MpsClipError(
                 tr("{path} is no longer there.").format(path=path),
                 tr("Add the raster to the project and search it from the dock."),
             )
+        source = None if path in rendered else engine_source(layer)
+        if source is not None:
+            inputs.append(RasterInput(path=source, layer_id=layer.id()))
+        else:
+            inputs.append(_to_render(layer, _stored_area(stored, layer) if stored else None, resolution))
     return inputs
 
 
@@ -122,6 +137,11 @@ def check_size(inputs: list[RasterInput], limit: int) -> str:
         "“{names}” is rendered before it is searched: {millions} million pixels are asked of its source, which may take"
         " minutes. Mind the terms of the service. Render it?"
     ).format(names=names, millions=millions)
+
+
+def _to_render(layer: QgsRasterLayer, area: Area | None, resolution: float | None) -> RasterInput:
+    plan = plan_rendering(layer, area, resolution)
+    return RasterInput(plan=plan, layer_id=layer.id(), rendered=True, resolution=resolution)
 
 
 def _source(layer: QgsRasterLayer, form: SearchForm) -> str | None:

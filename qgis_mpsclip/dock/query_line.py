@@ -13,7 +13,8 @@ from qgis_mpsclip.settings import Settings
 
 
 class QueryLine(QWidget):
-    """Signals: ``searchRequested`` on Enter or the button, ``cancelRequested`` on the button while a search runs."""
+    """Signals: ``searchRequested`` on Enter (while a search runs, too) and on the button; ``cancelRequested`` on the
+    button while one runs."""
 
     searchRequested = pyqtSignal()
     cancelRequested = pyqtSignal()
@@ -77,8 +78,7 @@ class QueryLine(QWidget):
         popup = self.edit.completer().popup()
         if popup is not None:
             popup.hide()
-        if not self._busy:
-            self.searchRequested.emit()
+        self.searchRequested.emit()
 
     def _clicked(self) -> None:
         (self.cancelRequested if self._busy else self.searchRequested).emit()

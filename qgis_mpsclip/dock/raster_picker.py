@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from qgis.core import QgsIconUtils, QgsMapLayer, QgsProject, QgsProviderRegistry, QgsRasterLayer
@@ -12,6 +13,7 @@ from qgis.PyQt.QtWidgets import QListWidget, QListWidgetItem, QVBoxLayout, QWidg
 
 from qgis_mpsclip.dock.narrow_combo import NarrowCombo
 from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.rendering.sources import engine_source
 
 LAYER, SEVERAL, ALL, FILES = "layer", "several", "all", "files"
 _ID = Qt.ItemDataRole.UserRole
@@ -111,7 +113,7 @@ class RasterPicker(QWidget):
         self.combo.clear()
         for layer in layers:
             self.combo.addItem(QgsIconUtils.iconForLayer(layer), layer.name(), f"{LAYER}:{layer.id()}")
-            self.combo.setItemData(self.combo.count() - 1, layer.source(), Qt.ItemDataRole.ToolTipRole)
+            self.combo.setItemData(self.combo.count() - 1, _hover_text(layer), Qt.ItemDataRole.ToolTipRole)
         if len(layers) > 1:
             self.combo.insertSeparator(self.combo.count())
             self.combo.addItem(tr("Several layers…"), SEVERAL)
@@ -163,6 +165,12 @@ class RasterPicker(QWidget):
 
     def _layers_changed(self, *_: object) -> None:
         self.refresh()
+
+
+def _hover_text(layer: QgsRasterLayer) -> str:
+    """The path of a file; of others the name alone: sources of services hold passwords, and publicSource keeps some."""
+    source = engine_source(layer) or ""
+    return source if Path(source).is_file() else layer.name()
 
 
 def _project_signals() -> list[Any]:

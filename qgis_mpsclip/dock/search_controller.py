@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from html import escape
 from typing import Any
 
-from qgis.core import Qgis, QgsProject
+from qgis.core import Qgis, QgsMessageLog, QgsProject
 from qgis.gui import QgisInterface
 from qgis.PyQt.QtCore import QLocale, QObject, pyqtSignal, pyqtSlot
 from qgis.PyQt.QtWidgets import QMessageBox, QPushButton
@@ -19,6 +18,7 @@ from qgis_mpsclip.dock.progress_row import ProgressRow
 from qgis_mpsclip.errors import MISSING, EngineError, MpsClipError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.keyword_service import keyword_params
+from qgis_mpsclip.message_text import bar_html
 from qgis_mpsclip.rendering.job import RenderJob
 from qgis_mpsclip.rendering.rendered import RenderedRasters
 from qgis_mpsclip.results import ResultsPanel, SearchRequest, results_path
@@ -81,12 +81,22 @@ class SearchController(QObject):
         params = {"query": form.query, "options": options, "model": form.model, "device": form.device}
         return self._begin(inputs, params, form)
 
-    def rerun(self, params: dict[str, Any], layers: dict[str, str], title: str = "") -> bool:
-        """Send an earlier request again, with a new file for its results; whether it began."""
+    def rerun(
+        self,
+        params: dict[str, Any],
+        layers: dict[str, str],
+        title: str = "",
+        rendered: dict[str, float | None] | None = None,
+    ) -> bool:
+        """Send an earlier request again, with a new file for its results; whether it began.
+
+        Args:
+            layers, title, rendered: as in :class:`SearchRequest`.
+        """
         if self._busy:
             return False
         try:
-            inputs = inputs_again(params, layers, None)
+            inputs = inputs_again(params, layers, rendered or {})
         except MpsClipError as error:
             self.tell_error(error)
             return False
@@ -101,6 +111,8 @@ class SearchController(QObject):
             self._job.cancel()
         elif self._request is not None:
             self._request.cancel()
+        else:
+            self._cancelled()
 
     @pyqtSlot()
     def _project_cleared(self) -> None:
@@ -113,8 +125,8 @@ class SearchController(QObject):
         self._tell(str(error), Qgis.MessageLevel.Critical)
 
     def _tell(self, text: str, level: Qgis.MessageLevel, seconds: int = 0) -> None:
-        # The bar reads HTML; 0 seconds: until the user closes it.
-        self._iface.messageBar().pushMessage(TITLE, escape(text, quote=False), level, seconds)
+        # 0 seconds: until the user closes it.
+        self._iface.messageBar().pushMessage(TITLE, bar_html(text), level, seconds)
 
     # ---- before the engine
 
@@ -165,7 +177,10 @@ class SearchController(QObject):
         job.failed.connect(self._failed)
         job.cancelled.connect(self._cancelled)
         self._job = job
-        job.start()
+        try:
+            job.start()
+        except MpsClipError as error:
+            self._failed(error)
 
     def _use(self, raster: RasterInput, path: str) -> None:
         self._drop_job()
@@ -183,7 +198,8 @@ class SearchController(QObject):
         self._params["rasters"] = list(dict.fromkeys(str(each.path) for each in self._inputs))
         layers = {str(each.path): each.layer_id for each in self._inputs if each.layer_id}
         self._progress.show_text(tr("Starting the engine") if not self._client.is_running() else tr("Waiting"))
-        self._results.begin(SearchRequest(self._params["query"], self._params, layers, self._title))
+        rendered = {str(each.path): each.resolution for each in self._inputs if each.rendered}
+        self._results.begin(SearchRequest(self._params["query"], self._params, layers, self._title, rendered))
         request = self._client.request("search", self._params)
         request.progress.connect(self._progress.show_progress)
         request.partial.connect(self._partial)
@@ -193,53 +209,70 @@ class SearchController(QObject):
         self._request = request
 
     def _partial(self, method: str, params: dict[str, Any]) -> None:
-        (self._results.show_shortlist if method == "shortlist" else self._results.update_hit)(params)
+        try:
+            (self._results.show_shortlist if method == "shortlist" else self._results.update_hit)(params)
+        except Exception as error:  # whatever it is, the search goes on, and its report brings all hits
+            QgsMessageLog.logMessage(f"{method}: {error!r}", TITLE, Qgis.MessageLevel.Warning, notifyUser=False)
 
     def _finished(self, report: dict[str, Any]) -> None:
         if self._project_gone:  # it ended before the engine heard of the cancellation
             self._cancelled()
             return
+        try:
+            self._results.finish(report)
+            self._tell_result(report)
+        except Exception as error:  # whatever it is, the next search must be possible
+            QgsMessageLog.logMessage(f"search: {error!r}", TITLE, Qgis.MessageLevel.Critical, notifyUser=False)
+            problem = tr("The results cannot be shown: {error}.").format(error=error)
+            remedy = tr("They are in {path}: add its layers to the map.").format(path=self._params["out"])
+            self.tell_error(MpsClipError(problem, remedy))
+        finally:
+            self._end()
+
+    def _tell_result(self, report: dict[str, Any]) -> None:
         query = self._params["query"]
-        self._results.finish(report)
-        hits = report.get("hits") or []
         counts, seconds = report.get("counts") or {}, (report.get("timings") or {}).get("total") or 0.0
+        hits = int(counts.get("hits") or len(report["hits"]))
         text = (
             tr("One hit for “{query}” among {tiles} tiles, in {seconds} s.")
-            if len(hits) == 1
+            if hits == 1
             else tr("{hits} hits for “{query}” among {tiles} tiles, in {seconds} s.")
         )
         text = text.format(
-            hits=len(hits),
+            hits=hits,
             query=query,
             tiles=QLocale().toString(int(counts.get("tiles") or 0)),
             seconds=QLocale().toString(float(seconds), "f", 1),
         )
         level = Qgis.MessageLevel.Success if hits else Qgis.MessageLevel.Info
         self._tell(text, level, 8)
-        self._end()
 
     def _failed(self, error: MpsClipError) -> None:
         if self._project_gone:
             self._cancelled()
             return
         form, inputs = self._form, self._inputs
-        if self._request is not None:
-            self._results.abort(str(error))
-        self._end()
+        try:
+            if self._request is not None:
+                self._results.abort(str(error))
+        finally:
+            self._end()
         if isinstance(error, EngineError) and error.code == MISSING:
             self.engineMissing.emit(str(error))
         if not self._offered_rendering(error, form, inputs):
             self.tell_error(error)
 
     def _cancelled(self) -> None:
-        if self._request is not None:
-            self._results.abort(None)
         text = (
             tr("The search was cancelled because its project was closed. The tiles looked at so far stay indexed.")
             if self._project_gone
             else tr("The search was cancelled. What was finished is kept: the same search goes on from there.")
         )
-        self._end()
+        try:
+            if self._request is not None:
+                self._results.abort(None)
+        finally:
+            self._end()
         self._tell(text, Qgis.MessageLevel.Info, 5)
 
     def _end(self) -> None:
@@ -267,7 +300,7 @@ class SearchController(QObject):
             return False
         bar = self._iface.messageBar()
         item = bar.createMessage(
-            TITLE, tr("{problem} QGIS can render the layer instead.").format(problem=escape(error.problem, quote=False))
+            TITLE, tr("{problem} QGIS can render the layer instead.").format(problem=bar_html(error.problem))
         )
         button = QPushButton(tr("Render and search"), item)
         button.clicked.connect(

@@ -17,8 +17,6 @@ from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.processing import parameters as p
 from qgis_mpsclip.rendering.area import Area
 
-_MOST_LETTERS = 8_000_000  # of WKT, well below what one request to the engine may hold
-
 
 def area_of(
     algorithm: QgsProcessingAlgorithm,
@@ -56,12 +54,7 @@ def area_params(area: Area | None) -> dict[str, Any] | None:
     Raises:
         MpsClipError: its outlines have too many vertices.
     """
-    params = area.params() if area is not None else None
-    if params is not None and len(params["wkt"]) > _MOST_LETTERS:
-        raise MpsClipError(
-            tr("The outlines of the areas are too detailed."), tr("Simplify them first (algorithm “Simplify”).")
-        )
-    return params
+    return area.params() if area is not None else None
 
 
 def _united(source: Any, crs: QgsCoordinateReferenceSystem, context: QgsProcessingContext) -> QgsGeometry:

@@ -17,6 +17,7 @@ from qgis.core import (
 from qgis_mpsclip.errors import MpsClipError
 from qgis_mpsclip.i18n import tr
 
+MOST_LETTERS = 8_000_000  # of WKT, well below what one request to the engine may hold
 _SEGMENTS = 32  # a straight edge is curved in another CRS
 
 
@@ -33,12 +34,21 @@ class Area:
     crs: QgsCoordinateReferenceSystem
 
     def params(self) -> dict[str, Any]:
-        """The option ``area`` of a request."""
+        """The option ``area`` of a request.
+
+        Raises:
+            MpsClipError: its outlines have too many vertices.
+        """
         # What every reader of WKT knows: straight edges, x and y.
         flat = QgsGeometry(self.geometry.constGet().segmentize())
         flat.get().dropZValue()
         flat.get().dropMValue()
-        return {"wkt": flat.asWkt(9), "crs": crs_name(self.crs)}
+        wkt = flat.asWkt(9)
+        if len(wkt) > MOST_LETTERS:
+            raise MpsClipError(
+                tr("The outlines of the areas are too detailed."), tr("Simplify them first (algorithm “Simplify”).")
+            )
+        return {"wkt": wkt, "crs": crs_name(self.crs)}
 
     def within(self, crs: QgsCoordinateReferenceSystem) -> Area:
         """The same polygons in another CRS; as they are where either CRS is unknown.

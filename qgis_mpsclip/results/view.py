@@ -115,11 +115,14 @@ class ResultsPanel(QWidget):
             self.empty.nothing_found()
             self._set_hits([])
             return
+        path = Path(report["out"])
         try:
-            self._use_file(Path(report["out"]), hits)
+            self._use_file(path, hits)
         except MpsClipError as error:
             self._warn_of_loss(error)
             self._tell()
+            return
+        self._list_search(path)
 
     def abort(self, reason: str | None) -> None:
         """The search was cancelled (None) or failed. Hits that were there already are kept as a file."""
@@ -127,7 +130,9 @@ class ResultsPanel(QWidget):
             return
         self._running = False
         if self.model.hits():
-            self._keep_partial(reason)
+            path = self._keep_partial(reason)
+            if path is not None:
+                self._list_search(path)
         elif reason is None:
             self.empty.stopped()
         else:
@@ -413,25 +418,27 @@ class ResultsPanel(QWidget):
             self.thumbnails.show_search(self._search.layers, self._crs)
         self._set_hits(hits)
         self.reviewer.keep(self.model.reviews())
+
+    def _list_search(self, path: Path) -> None:
         self.history.add(EarlierSearch.of(self._search, path, self.model.rowCount()))
 
-    def _keep_partial(self, reason: str | None) -> None:
-        """What has been found so far goes into the file that the engine did not come to write."""
+    def _keep_partial(self, reason: str | None) -> Path | None:
+        """What has been found so far goes into the file that the engine did not come to write; that file."""
         path = self._search.out
         if path is None:
-            return
+            return None
         try:
             if path.exists():  # it had just been written
                 self._use_file(path)
             else:
                 self._layers.write(path)
-                self.history.add(EarlierSearch.of(self._search, path, self.model.rowCount()))
         except MpsClipError as error:
             self._warn_of_loss(error)
-            return
+            return None
         title = tr("Search cancelled") if reason is None else tr("Search failed")
         words = tr("The {count} hits found so far are kept in {file}.")
         self._say(title, words.format(count=self.model.rowCount(), file=path))
+        return path
 
     def _rerun(self, search: EarlierSearch) -> None:
         self.rerunRequested.emit(
@@ -458,8 +465,13 @@ class ResultsPanel(QWidget):
 
     @pyqtSlot()
     def _project_closing(self) -> None:
-        """The layers in memory are about to go, with notes and verdicts: what they hold becomes a file before."""
-        self.abort(None)
+        """The layers in memory are about to go, with notes and verdicts: what they hold becomes a file before.
+
+        It is not listed: the project has been saved or given up, and what QGIS reads next has taken over its entries.
+        """
+        if self._running and self.model.hits():
+            self._running = False
+            self._keep_partial(None)
 
     @pyqtSlot()
     def _project_cleared(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from qgis.core import (
     QgsAuthMethodConfig,
     QgsCoordinateReferenceSystem,
     QgsGeometry,
+    QgsPointXY,
     QgsProject,
     QgsRasterLayer,
     QgsRectangle,
@@ -160,11 +162,55 @@ def test_an_earlier_request_renders_again_what_is_gone(tmp_path: Path, qgis_new_
     gone, there = str(tmp_path / "gone.tif"), layer.source()
     area = {"wkt": "Polygon ((500000 4999990, 500010 4999990, 500010 5000000, 500000 5000000, 500000 4999990))"}
     params = {"rasters": [gone, there], "options": {"area": {**area, "crs": "EPSG:32632"}}}
-    first, second = inputs_again(params, {gone: layer.id(), there: layer.id()}, None)
+    layers = {gone: layer.id(), there: layer.id()}
+    first, second = inputs_again(params, layers, {gone: None})
     assert (first.path, first.plan.columns, first.plan.rows) == (None, 10, 10)
-    assert (second.path, second.plan) == (there, None)
+    assert (second.path, second.plan, second.rendered) == (there, None, False)
+    (coarse, _) = inputs_again(params, layers, {gone: 4.0})
+    assert (coarse.plan.columns, coarse.plan.rows, coarse.rendered, coarse.resolution) == (3, 3, True, 4.0)
     with pytest.raises(MpsClipError, match=r"gone\.tif is no longer there"):
-        inputs_again(params, {}, None)
+        inputs_again(params, {}, {})
+
+
+def test_a_file_that_moved_is_searched_again_where_its_layer_finds_it(tmp_path: Path, qgis_new_project) -> None:
+    layer = raster(tmp_path, "a")
+    QgsProject.instance().addMapLayer(layer)
+    before = str(tmp_path / "before" / "a.tif")
+    (found,) = inputs_again({"rasters": [before]}, {before: layer.id()}, {})
+    assert (found.path, found.plan) == (layer.source(), None)
+
+
+def test_a_raster_in_an_archive_is_searched_again_as_it_is(tmp_path: Path, qgis_new_project) -> None:
+    layer = raster(tmp_path, "a")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(layer.source(), "a.tif")
+    name = f"/vsizip/{tmp_path}/a.zip/a.tif"
+    zipped = QgsRasterLayer(name, "zipped")
+    assert zipped.isValid()
+    QgsProject.instance().addMapLayer(zipped)
+    (found,) = inputs_again({"rasters": [name]}, {name: zipped.id()}, {})
+    assert (found.path, found.plan) == (name, None)
+
+
+def test_an_area_of_too_many_vertices_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    round_one = QgsGeometry.fromPointXY(QgsPointXY(0, 0)).buffer(1000, 70_000)
+    with pytest.raises(MpsClipError, match=r"too detailed\. Simplify them first"):
+        raster_inputs(form(raster(tmp_path, "a"), area=Area(round_one, UTM)))
+
+
+def test_sources_of_services_are_not_shown(qgis_iface, qgis_new_project, tmp_path: Path) -> None:
+    secret = "not-to-be-told"  # pragma: allowlist secret
+    uri = f"type=xyz&url=http://127.0.0.1:9/{{z}}/{{x}}/{{y}}.png?key%3D{secret}&username=me&password={secret}"
+    service, file = QgsRasterLayer(uri, "service", "wms"), raster(tmp_path, "file")
+    assert service.isValid() and secret in service.publicSource()
+    QgsProject.instance().addMapLayers([service, file])
+    picker = RasterPicker(qgis_iface)
+    texts = {
+        picker.combo.itemText(i): picker.combo.itemData(i, Qt.ItemDataRole.ToolTipRole)
+        for i in range(picker.combo.count())
+    }
+    picker.clean_up()
+    assert texts["service"] == "service" and texts["file"] == file.source()
 
 
 def test_progress_says_what_how_much_how_fast_and_how_long() -> None:

@@ -174,19 +174,21 @@ def test_hits_that_cannot_be_kept_stay_on_the_map_and_qgis_warns_before_they_go(
     assert "export them to keep them" in qgis_iface.messageBar().get_messages(Qgis.MessageLevel.Warning)[-1]
 
 
-@pytest.mark.parametrize("closed", ["project", "panel"])
+@pytest.mark.parametrize("closed", ["project", "project for another one", "panel"])
 def test_what_closes_during_a_search_leaves_hits_and_notes_in_the_file(
     panel: ResultsPanel, said: Said, project: QgsProject, closed: str
 ) -> None:
+    other = said.file.with_name("other.qgz")
+    assert project.write(str(other))
     started(panel, said, refined=3)
     panel.list.setCurrentIndex(panel.proxy.index(1, 0))
     panel.command("accept")
     key = panel.current().key
-    if closed == "project":
-        project.clear()
-        assert panel.model.rowCount() == 0 and not project.mapLayers()
-    else:
+    if closed == "panel":
         panel.shut_down()
+    else:
+        assert project.read(str(other)) if "another" in closed else project.clear() is None
+        assert panel.model.rowCount() == 0 and not project.mapLayers() and not panel.history.entries()
     kept = open_layer(said.file, "hits")
     assert [hit.rank for hit in hits_from_layers(kept, open_layer(said.file, "subregions"))] == list(range(1, 13))
     assert read_reviews(kept) == {key: Review("accepted")}
