@@ -26,7 +26,7 @@ OLDEST_QGIS = 34000
 DEBIAN_PYTHON = "/usr/bin/python3"
 PACKAGES = ("qgis", "python3-qgis", "qgis-providers")
 # Windows without a screen, fonts to write their words with, and Qt's reader of SVG icons.
-TEST_PACKAGES = ("xvfb", "xauth", "fonts-dejavu-core", "fonts-open-sans", "libqt5svg5")
+TEST_PACKAGES = ("xvfb", "fonts-dejavu-core", "fonts-open-sans", "libqt5svg5")
 SOURCES = Path("/etc/apt/sources.list.d/mpsclip-backports.sources")
 BY_HAND = (
     "Install QGIS 3.40 or newer with its Python bindings (https://qgis.org/download), and where QGIS's Python is not "
@@ -79,7 +79,7 @@ def missing_programs() -> bool:
     """Whether Debian's QGIS lacks its headless runner or the display that the pictures need."""
     if os.environ.get("MPSCLIP_QGIS_PYTHON"):
         return False
-    return not all(shutil.which(name) for name in ("qgis", "qgis_process", "Xvfb", "xauth"))
+    return not all(shutil.which(name) for name in ("qgis", "qgis_process", "Xvfb"))
 
 
 def install_qgis() -> None:

@@ -63,7 +63,7 @@ if [ ! -e "$sid/.installed" ]; then
     # A mirror may be a snapshot, whose signature is right but old.
     inside apt-get update -qq -o Acquire::Check-Valid-Until=false
     inside apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 \
-        qgis python3-qgis qgis-providers xvfb xauth fonts-dejavu-core fonts-open-sans git ca-certificates
+        qgis python3-qgis qgis-providers xvfb fonts-dejavu-core fonts-open-sans git ca-certificates
     touch "$sid/.installed"
 fi
 # A proxy's certificate is known to this machine alone.
