@@ -202,7 +202,7 @@ def test_sources_of_services_are_not_shown(qgis_iface, qgis_new_project, tmp_pat
     secret = "not-to-be-told"  # pragma: allowlist secret
     uri = f"type=xyz&url=http://127.0.0.1:9/{{z}}/{{x}}/{{y}}.png?key%3D{secret}&username=me&password={secret}"
     service, file = QgsRasterLayer(uri, "service", "wms"), raster(tmp_path, "file")
-    assert service.isValid() and secret in service.publicSource()
+    assert service.isValid() and secret in service.source()
     QgsProject.instance().addMapLayers([service, file])
     picker = RasterPicker(qgis_iface)
     texts = {
@@ -313,4 +313,4 @@ def test_the_key_of_the_language_model_comes_from_the_authentication_store(
     stored, config = manager.storeAuthenticationConfig(config)
     assert stored
     settings.llm_authcfg = config.id()
-    assert keyword_params(settings)["llm_api_key"] == "top-key"
+    assert keyword_params(settings)["llm_api_key"] == "top-key"  # pragma: allowlist secret
