@@ -9,15 +9,18 @@ from qgis.gui import QgsAuthConfigSelect, QgsFileWidget, QgsOptionsPageWidget, Q
 from qgis.PyQt.QtGui import QShowEvent
 from qgis.PyQt.QtWidgets import (
     QComboBox,
+    QFileDialog,
     QFormLayout,
     QFrame,
     QGroupBox,
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QMenu,
     QPushButton,
     QScrollArea,
     QSpinBox,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -91,7 +94,8 @@ class OptionsPage(QgsOptionsPageWidget):
 
     def _make_fields(self) -> None:
         self.engine_python = _file_field("engine_python", QgsFileWidget.StorageMode.GetFile)
-        self.engine_python.setDialogTitle(tr("Python of the search engine"))
+        self.engine_python.setFileWidgetButtonVisible(False)  # it chooses a file or a folder, not either
+        self.engine_python.lineEdit().setPlaceholderText(tr("Found by itself"))
         self.engine_python.fileChanged.connect(self._tell_interpreter)
         self.interpreter = QLabel()
         self.interpreter.setWordWrap(True)
@@ -124,7 +128,7 @@ class OptionsPage(QgsOptionsPageWidget):
     def _lay_out(self) -> None:
         engine = _group(
             tr("Search engine"),
-            (tr("&Python or environment"), self.engine_python),
+            (tr("&Python or environment"), _row(self.engine_python, self._choose_button())),
             ("", self.interpreter),
             (tr("&Model"), self.default_model),
             (tr("&Device"), self.device),
@@ -134,7 +138,7 @@ class OptionsPage(QgsOptionsPageWidget):
         )
         folders = _group(
             tr("Folders"),
-            (tr("&Indexes"), self._with_button(self.cache_folder)),
+            (tr("&Indexes"), _row(self.cache_folder, self._manage_button())),
             (tr("&Results"), self.results_folder),
         )
         layers = _group(tr("Layers that are not files"), (tr("Render at m&ost"), self.render_limit))
@@ -169,16 +173,35 @@ class OptionsPage(QgsOptionsPageWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scroll)
 
-    def _with_button(self, field: QWidget) -> QWidget:
+    def _choose_button(self) -> QToolButton:
+        menu = QMenu(self)
+        menu.addAction(tr("Python &Executable…"), self._choose_python).setObjectName("choose_python")
+        menu.addAction(tr("&Folder of the Environment…"), self._choose_environment).setObjectName("choose_environment")
+        button = QToolButton()
+        button.setObjectName("choose_engine")
+        button.setText("…")
+        button.setToolTip(tr("Browse"))
+        button.setAccessibleName(tr("Browse for the Python or environment"))
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        button.setMenu(menu)
+        return button
+
+    def _choose_python(self) -> None:
+        title = tr("Python of the search engine")
+        self._take(QFileDialog.getOpenFileName(self, title, self.engine_python.filePath())[0])
+
+    def _choose_environment(self) -> None:
+        title = tr("Folder of the search engine's environment")
+        self._take(QFileDialog.getExistingDirectory(self, title, self.engine_python.filePath()))
+
+    def _take(self, path: str) -> None:
+        if path:
+            self.engine_python.setFilePath(path)
+
+    def _manage_button(self) -> QPushButton:
         self.manage = QPushButton(tr("Mana&ge…"))
         self.manage.clicked.connect(lambda: self._manage_indexes())
-        row = QWidget()
-        layout = QHBoxLayout(row)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(field, 1)
-        layout.addWidget(self.manage)
-        row.setFocusProxy(field)
-        return row
+        return self.manage
 
     def _fill(self) -> None:
         settings = self._settings
@@ -251,6 +274,16 @@ def _file_field(name: str, mode: QgsFileWidget.StorageMode) -> QgsFileWidget:
     field.setStorageMode(mode)
     field.lineEdit().setShowClearButton(True)
     return field
+
+
+def _row(field: QWidget, button: QWidget) -> QWidget:
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(field, 1)
+    layout.addWidget(button)
+    row.setFocusProxy(field)
+    return row
 
 
 def _combo(name: str, nothing: str, current: str) -> QComboBox:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from qgis.core import QgsApplication, QgsAuthMethodConfig
-from qgis.PyQt.QtWidgets import QToolButton
+from qgis.PyQt.QtCore import QTimer
+from qgis.PyQt.QtWidgets import QApplication, QFileDialog, QToolButton
 
 from qgis_mpsclip.client import EngineClient
 from qgis_mpsclip.options_page import PAGE, OptionsFactory, OptionsPage
@@ -120,6 +121,31 @@ def test_interpreter_in_the_field_is_judged_at_once(
     assert str(engine_python) in page.interpreter.text()
     page.engine_python.setFilePath(str(tmp_path / "no-python"))
     assert "no-python, which is no Python" in page.interpreter.text()
+
+
+@pytest.mark.parametrize(("action", "only_folders"), [("choose_python", False), ("choose_environment", True)])
+def test_engine_is_browsed_for_as_a_file_or_as_a_folder(
+    open_page: Callable[[], OptionsPage], engine_python: Path, action: str, only_folders: bool
+) -> None:
+    page = open_page()
+    environment = engine_python.parent.parent
+    page.engine_python.setFilePath(str(environment))
+    assert page.interpreter.text() == f"Used: {engine_python}"
+    entries = {one.objectName(): one for one in page.findChild(QToolButton, "choose_engine").menu().actions()}
+    asked: list[bool] = []
+
+    def close() -> None:
+        for dialog in QApplication.topLevelWidgets():
+            if isinstance(dialog, QFileDialog) and dialog.isVisible():
+                asked.append(dialog.testOption(QFileDialog.Option.ShowDirsOnly))
+                dialog.close()
+
+    timer = QTimer()
+    timer.timeout.connect(close)
+    timer.start(50)
+    entries[action].trigger()
+    assert asked == [only_folders]
+    assert page.engine_python.filePath() == str(environment)
 
 
 def test_changed_cache_folder_restarts_the_engine(
