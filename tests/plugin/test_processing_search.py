@@ -27,6 +27,7 @@ from qgis.core import (
     QgsProcessingModelChildParameterSource,
     QgsProcessingModelOutput,
     QgsProcessingModelParameter,
+    QgsProcessingMultiStepFeedback,
     QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
@@ -277,6 +278,31 @@ def test_loaded_layers_are_styled_and_named_after_the_query(run: Run, scene_rast
     assert ranges[0].lowerValue() <= min(scores) and max(scores) <= ranges[-1].upperValue()
     assert isinstance(subregions.renderer(), QgsCategorizedSymbolRenderer)
     assert {item.value() for item in subregions.renderer().categories()} == {"tennis courts", "parking lot"}
+
+
+def test_it_runs_as_a_batch(run: Run, scene_raster: Path, tmp_path: Path) -> None:
+    """As QGIS's batch dialog does: one algorithm, context and feedback for all rows."""
+    other = tmp_path / "other.tif"
+    shutil.copyfile(scene_raster, other)
+    rows = [
+        {"INPUT": str(scene_raster), "QUERY": "a pond", "TOP": 3, "HITS": str(tmp_path / "1.gpkg")},
+        {"INPUT": str(other), "QUERY": "tennis courts", "TOP": 5, "HITS": str(tmp_path / "2.gpkg")},
+    ]
+    algorithm = QgsApplication.processingRegistry().createAlgorithmById(ALGORITHM)
+    context, feedback = QgsProcessingContext(), Feedback()
+    steps = QgsProcessingMultiStepFeedback(len(rows), feedback)
+    for number, row in enumerate(rows):
+        steps.setCurrentStep(number)
+        values = {**row, "REFINE": 0}
+        assert algorithm.checkParameterValues(values, context)[0]
+        found, succeeded = algorithm.run(values, context, steps)
+        assert succeeded, feedback.textLog()
+        hits = QgsVectorLayer(found["HITS"], "hits")
+        assert {feature["query"] for feature in hits.getFeatures()} == {row["QUERY"]}
+        assert {feature["raster"] for feature in hits.getFeatures()} == {row["INPUT"]}
+        assert hits.featureCount() == found["HIT_COUNT"] == row["TOP"]
+    assert feedback.percents == sorted(feedback.percents)
+    assert feedback.percents[-1] == 100
 
 
 def test_it_runs_within_a_model(run: Run, scene_raster: Path) -> None:
