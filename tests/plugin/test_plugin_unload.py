@@ -87,6 +87,7 @@ def test_everything_is_where_a_user_looks_for_it(seen: dict) -> None:
         "Help/Plugins/MPS-CLIP Search",
     }
     assert entries <= set(loaded["menus"])
+    assert "mPluginToolBar/Search Imagery in Plain Words" in loaded["toolbars"]  # which a fresh profile shows
     assert "mpsclip_dock" in loaded["docks"]
     assert "mpsclip" in loaded["providers"]
     assert "mpsclip:searchimagery" in loaded["algorithms"]
