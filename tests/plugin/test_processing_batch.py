@@ -6,7 +6,8 @@ import gc
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,17 @@ from qgis.core import (
     QgsFeature,
     QgsGeometry,
     QgsPointXY,
+    QgsProcessingAlgRunnerTask,
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
+    QgsProject,
     QgsRasterLayer,
     QgsVectorFileWriter,
     QgsVectorLayer,
 )
 
+from qgis_mpsclip.processing.buildindex import BuildIndex
 from qgis_mpsclip.processing.provider import MpsClipProvider
 from qgis_mpsclip.settings import Settings
 
@@ -254,3 +258,31 @@ def test_a_missing_engine_is_reported_with_the_remedy_and_is_no_failure(tmp_path
 def test_a_report_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(QgsProcessingException, match="Choose another place"):
         run("enginestatus", OUTPUT_JSON=str(tmp_path))
+
+
+def test_layers_of_the_project_are_read_where_they_live(
+    scene_raster: Path, qgis_new_project: None, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., None]
+) -> None:
+    layer = QgsRasterLayer(str(scene_raster), "scene")
+    assert QgsProject.instance().addMapLayer(layer) is layer
+    threads: list[threading.Thread] = []
+    monkeypatch.setattr(BuildIndex, "layers_of", _noting(BuildIndex.layers_of, threads))
+    context, feedback = QgsProcessingContext(), QgsProcessingFeedback(False)
+    context.setProject(QgsProject.instance())
+    algorithm = QgsApplication.processingRegistry().createAlgorithmById("mpsclip:buildindex")
+    ended: list[tuple[bool, dict]] = []
+    task = QgsProcessingAlgRunnerTask(algorithm, {"INPUTS": [layer], "TILE_SIZE": "512px"}, context, feedback)
+    task.executed.connect(lambda succeeded, found: ended.append((succeeded, found)))
+    QgsApplication.taskManager().addTask(task)
+    wait_until(lambda: bool(ended), 120, feedback.textLog())
+    assert ended[0][0], feedback.textLog()
+    assert ended[0][1]["RASTER_COUNT"] == 1
+    assert set(threads) == {threading.main_thread()}
+
+
+def _noting(read: Callable[..., list], threads: list[threading.Thread]) -> Callable[..., list]:
+    def noted(*words: object) -> list:
+        threads.append(threading.current_thread())
+        return read(*words)
+
+    return noted
