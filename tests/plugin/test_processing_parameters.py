@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import threading
 import time
@@ -66,6 +67,13 @@ OUTPUTS = {
         *("OUTPUT_HTML", "OUTPUT_JSON", "READY", "MESSAGE", "ENGINE", "DEFAULT_MODEL", "DEFAULT_DEVICE", "CACHE"),
     },
 }
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """What an error's traceback holds on to goes while QGIS still runs: its layers must not outlive QGIS."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
