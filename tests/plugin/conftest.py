@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +25,7 @@ DRAW_SCENE = (
 )
 # The authentication store of an earlier run has a master password that nobody knows any more.
 Path(QgsApplication.qgisSettingsDirPath(), "qgis-auth.db").unlink(missing_ok=True)
+EXIT_STATUS = pytest.StashKey[int]()
 # Variables of the caller that would lead the plugin or the engine somewhere else.
 FOREIGN = ("MPSCLIP_LLM_URL", "MPSCLIP_LLM_MODEL", "MPSCLIP_LLM_API_KEY", "MPSCLIP_SEGMENTER_WEIGHTS")
 
@@ -32,6 +34,22 @@ def pytest_configure() -> None:
     """QGIS and qgis_process take the first python3 on PATH for their own, a virtual environment's too."""
     folders = os.environ.get("PATH", "").split(os.pathsep)
     os.environ["PATH"] = os.pathsep.join(f for f in folders if not (Path(f).parent / "pyvenv.cfg").is_file())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leaves, when all is told, without taking down PyQGIS, which at times frees things twice and crashes."""
+    status = config.stash.get(EXIT_STATUS, None)
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if status is not None and reporter is not None:
+        reporter.flush()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    session.config.stash[EXIT_STATUS] = int(exitstatus)
 
 
 @pytest.fixture(scope="session")
