@@ -69,16 +69,24 @@ def write_reviews(layer: QgsVectorLayer, reviews: dict[HitKey, Review], ids: dic
     known = {ids[key]: review for key, review in reviews.items() if key in ids}
     if not known:
         return
-    _add_fields(layer)
-    columns = [layer.fields().lookupField(name) for name in (REVIEW_FIELD, NOTE_FIELD)]
-    changes = {fid: dict(zip(columns, (review.verdict or NULL, review.note or NULL))) for fid, review in known.items()}
-    if layer.isEditable():
-        done = all(layer.changeAttributeValues(fid, values) for fid, values in changes.items())
-    else:
-        done = layer.dataProvider().changeAttributeValues(changes)
-    if not done:
-        raise _unwritable(layer)
+    if not _written(layer, known):
+        # A file that is filtered anew is opened anew, and for a moment may not let itself be written.
+        layer.dataProvider().reloadData()
+        layer.updateFields()
+        if not _written(layer, known):
+            raise _unwritable(layer)
     layer.triggerRepaint()
+
+
+def _written(layer: QgsVectorLayer, reviews: dict[int, Review]) -> bool:
+    if not _has_fields(layer):
+        return False
+    columns = [layer.fields().lookupField(name) for name in (REVIEW_FIELD, NOTE_FIELD)]
+    values_of = {fid: (review.verdict or NULL, review.note or NULL) for fid, review in reviews.items()}
+    changes = {fid: dict(zip(columns, values)) for fid, values in values_of.items()}
+    if layer.isEditable():
+        return all(layer.changeAttributeValues(fid, values) for fid, values in changes.items())
+    return bool(layer.dataProvider().changeAttributeValues(changes))
 
 
 def feature_key(feature: QgsFeature) -> HitKey:
@@ -86,15 +94,17 @@ def feature_key(feature: QgsFeature) -> HitKey:
     return str(feature["raster"]), int(feature["tile_row"]), int(feature["tile_col"])
 
 
-def _add_fields(layer: QgsVectorLayer) -> None:
+def _has_fields(layer: QgsVectorLayer) -> bool:
+    """Adds the fields for reviews where they lack; False where that cannot be."""
     lacking = [field for field in review_fields() if layer.fields().lookupField(field.name()) < 0]
     if not lacking:
-        return
+        return True
     provider = layer.dataProvider()
     able = provider.capabilities() & QgsVectorDataProvider.Capability.AddAttributes
     if not able or not provider.addAttributes(lacking):
-        raise _unwritable(layer)
+        return False
     layer.updateFields()
+    return True
 
 
 def _unwritable(layer: QgsVectorLayer) -> MpsClipError:

@@ -193,9 +193,11 @@ def test_a_raster_in_an_archive_is_searched_again_as_it_is(tmp_path: Path, qgis_
 
 
 def test_an_area_of_too_many_vertices_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    round_one = QgsGeometry.fromPointXY(QgsPointXY(0, 0)).buffer(1000, 70_000)
+    # Not a buffer: newer versions of GEOS give it fewer vertices than they are asked for.
+    corners = [QgsPointXY(1000 + 0.123456789 * i, (i % 2) * 0.987654321) for i in range(400_000)]
+    jagged = QgsGeometry.fromPolygonXY([[QgsPointXY(0, -1000), *corners, QgsPointXY(0, 1000)]])
     with pytest.raises(MpsClipError, match=r"too detailed\. Simplify them first"):
-        raster_inputs(form(raster(tmp_path, "a"), area=Area(round_one, UTM)))
+        raster_inputs(form(raster(tmp_path, "a"), area=Area(jagged, UTM)))
 
 
 def test_sources_of_services_are_not_shown(qgis_iface, qgis_new_project, tmp_path: Path) -> None:
