@@ -36,9 +36,8 @@ def qgis_program() -> str:
 def qgis_environment(**added: str) -> dict[str, str]:
     """This process's environment variables without those that lead QGIS to another Python, PROJ or GDAL."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-    # QGIS takes the first python3 on PATH for its own, a virtual environment's too, and then has no PyQGIS.
-    folders = kept.get("PATH", "").split(os.pathsep)
-    kept["PATH"] = os.pathsep.join(f for f in folders if not (Path(f).parent / "pyvenv.cfg").is_file())
+    # QGIS takes the first python3 on PATH for its own and, where that is another, has no PyQGIS.
+    kept["PATH"] = os.pathsep.join([str(Path(qgis_program()).parent), kept.get("PATH", "")])
     return kept | added
 
 

@@ -31,9 +31,8 @@ FOREIGN = ("MPSCLIP_LLM_URL", "MPSCLIP_LLM_MODEL", "MPSCLIP_LLM_API_KEY", "MPSCL
 
 
 def pytest_configure() -> None:
-    """QGIS and qgis_process take the first python3 on PATH for their own, a virtual environment's too."""
-    folders = os.environ.get("PATH", "").split(os.pathsep)
-    os.environ["PATH"] = os.pathsep.join(f for f in folders if not (Path(f).parent / "pyvenv.cfg").is_file())
+    """QGIS and qgis_process take the first python3 on PATH for their own: let that be the one of these tests."""
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.base_prefix, "bin")), os.environ.get("PATH", "")])
 
 
 @pytest.hookimpl(tryfirst=True)
