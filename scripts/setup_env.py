@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def is_current(profile: str, torch_build: str) -> bool:
     """Whether ``.venv`` was made from the present lock, or from one that holds more."""
-    stamp = read_stamp()
+    stamp = read_stamp(STAMP)
     if stamp is None or not executable("mpsclip").exists() or torch_build not in ("", stamp.get("torch")):
         return False
     build = str(stamp.get("torch"))
@@ -83,7 +83,7 @@ def is_current(profile: str, torch_build: str) -> bool:
 
 def widest(profile: str) -> str:
     """The profile asked for, or the one that ``.venv`` has if that holds more: an update takes nothing away."""
-    previous = (read_stamp() or {}).get("profile", profile)
+    previous = (read_stamp(STAMP) or {}).get("profile", profile)
     return max((name for name in PROFILES if name in (profile, previous)), key=list(PROFILES).index)
 
 
@@ -99,9 +99,10 @@ def fingerprint(profile: str, torch_build: str) -> dict[str, str]:
     return {"profile": profile, "torch": torch_build, "inputs": digest, "root": str(ROOT)}
 
 
-def read_stamp() -> dict[str, str] | None:
+def read_stamp(file: Path) -> dict[str, str] | None:
+    """What an environment was made from; None where nothing says so."""
     try:
-        stamp = json.loads(STAMP.read_text(encoding="utf-8"))
+        stamp = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return stamp if isinstance(stamp, dict) else None
@@ -109,7 +110,7 @@ def read_stamp() -> dict[str, str] | None:
 
 def previous_build() -> str:
     """The build chosen at the last setup: an update of the lock must not turn a CPU environment into a CUDA one."""
-    stamp = read_stamp() or {}
+    stamp = read_stamp(STAMP) or {}
     return str(stamp.get("torch", ""))
 
 

@@ -16,7 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from setup_env import REQUIREMENTS, ROOT, installer, run, scripts_folder, stop
+from setup_env import REQUIREMENTS, ROOT, installer, read_stamp, run, scripts_folder, stop
 
 VENV = ROOT / ".venv-qgis"
 STAMP = VENV / "mpsclip-setup.json"
@@ -41,7 +41,7 @@ def main() -> int:
         python = qgis_python()
         if python is None:
             stop(f"QGIS was installed, but {DEBIAN_PYTHON} does not import it.", BY_HAND)
-    if read_stamp() == fingerprint(python):
+    if read_stamp(STAMP) == fingerprint(python):
         return 0
     uv = installer()
     run([uv, "venv", "--quiet", "--clear", "--system-site-packages", "--no-python-downloads", "--python", python, VENV])
@@ -140,14 +140,6 @@ def fingerprint(python: str) -> dict[str, str]:
     """What ``.venv-qgis`` depends on."""
     lock = hashlib.sha256(LOCK.read_bytes()).hexdigest()
     return {"python": python, "qgis": str(qgis_version(python)), "lock": lock, "root": str(ROOT)}
-
-
-def read_stamp() -> dict[str, str] | None:
-    try:
-        stamp = json.loads(STAMP.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return stamp if isinstance(stamp, dict) else None
 
 
 def venv_python() -> Path:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.cli.command import Context, add_cache_option, add_model_options, table
-from engine.errors import UsageError
 
 if TYPE_CHECKING:
     from engine.search.hits import SearchResult
@@ -32,8 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> int:
     """Searches, prints the best hits, writes ``hits.gpkg`` and ``map.png``."""
-    if args.query is not None and not args.query.strip():
-        raise UsageError("The query is empty.", 'Say what to look for, for example "tennis courts".', query=args.query)
+    from engine.text.contract import check_query
+
+    if args.query is not None:
+        check_query(args.query)
     from engine.search.output import check_output
 
     files = args.out / "hits.gpkg", args.out / "map.png"

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from engine.cli.command import Context, add_index_options, add_model_options, add_segmenter_options, table
 from engine.cli.keywords import add_keyword_options
 from engine.config import ScoreName, SearchOptions, SegmenterName
-from engine.errors import UsageError
 
 if TYPE_CHECKING:
     from engine.search.hits import SearchResult
@@ -61,9 +60,9 @@ def run(args: argparse.Namespace, context: Context) -> int:
 
 def _options(args: argparse.Namespace) -> SearchOptions:
     from engine.cli.options import index_values
+    from engine.text.contract import check_query
 
-    if not args.query.strip():
-        raise UsageError("The query is empty.", 'Say what to look for, for example "tennis courts".', query=args.query)
+    check_query(args.query)
     return SearchOptions.checked(
         **index_values(args),
         top=args.top,

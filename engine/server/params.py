@@ -72,10 +72,9 @@ class KeywordParams(Params):
     llm_api_key: str | None = Field(default=None, repr=False)
 
 
-class SearchParams(Params):
+class _AnySearchParams(Params):
     """``options``: of :class:`engine.config.SearchOptions`."""
 
-    query: str
     rasters: list[str] = Field(min_length=1)
     out: str
     overwrite: bool = False
@@ -86,18 +85,16 @@ class SearchParams(Params):
     segmenter_weights: str | None = None
 
 
-class BatchParams(Params):
-    """As :class:`SearchParams`, with several queries."""
+class SearchParams(_AnySearchParams):
+    """One query."""
+
+    query: str
+
+
+class BatchParams(_AnySearchParams):
+    """Several queries."""
 
     queries: list[str] = Field(min_length=1)
-    rasters: list[str] = Field(min_length=1)
-    out: str
-    overwrite: bool = False
-    options: dict[str, Any] | None = None
-    model: str | None = None
-    device: str | None = None
-    keywords: KeywordParams | None = None
-    segmenter_weights: str | None = None
 
 
 METHODS: dict[str, type[Params]] = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from engine.errors import UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class Keywords:
@@ -22,3 +24,13 @@ class KeywordExtractor(Protocol):
     """Finds the keywords of a query."""
 
     def extract(self, query: str) -> Keywords: ...
+
+
+def check_query(query: str) -> None:
+    """To be asked before anything is loaded for a query.
+
+    Raises:
+        UsageError: there is nothing in it.
+    """
+    if not query.strip():
+        raise UsageError("The query is empty.", 'Say what to look for, for example "tennis courts".', query=query)

@@ -6,6 +6,7 @@ pytest-qgis brings QGIS itself: ``qgis_app``, ``qgis_iface``, ``qgis_canvas``, `
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -15,7 +16,10 @@ from pathlib import Path
 
 import pytest
 from qgis.core import QgsApplication, QgsRasterLayer, QgsSettings
+from qgis.gui import QgsMessageBar
 from qgis.PyQt.QtCore import QEventLoop, QSettings, QTimer
+
+from qgis_mpsclip.processing.provider import MpsClipProvider
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCENE_SIZE = 1024
@@ -172,3 +176,27 @@ def _wait_until(condition: Callable[[], bool], seconds: float = 30.0, what: str 
         ticks.stop()
         limit.stop()
     assert condition(), f"not within {seconds:g} s: {what or condition}"
+
+
+@pytest.fixture
+def bar(qgis_iface, monkeypatch: pytest.MonkeyPatch) -> QgsMessageBar:
+    """A real message bar in place of pytest-qgis's stand-in."""
+    bar = QgsMessageBar(qgis_iface.mainWindow())
+    monkeypatch.setattr(qgis_iface, "messageBar", lambda: bar)
+    return bar
+
+
+@pytest.fixture(scope="module")
+def provider(qgis_app: QgsApplication) -> Iterator[MpsClipProvider]:
+    """The provider as QGIS has it when the plugin is loaded."""
+    made = MpsClipProvider()
+    assert QgsApplication.processingRegistry().addProvider(made)
+    yield made
+    assert QgsApplication.processingRegistry().removeProvider(made)
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    """What an error's traceback holds on to goes while QGIS still runs: its layers must not outlive QGIS."""
+    yield
+    gc.collect()

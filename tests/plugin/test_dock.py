@@ -49,14 +49,6 @@ def client(qgis_app) -> Iterator[EngineClient]:
 
 
 @pytest.fixture
-def bar(qgis_iface, monkeypatch: pytest.MonkeyPatch) -> QgsMessageBar:
-    """A real message bar in place of pytest-qgis's stand-in."""
-    bar = QgsMessageBar(qgis_iface.mainWindow())
-    monkeypatch.setattr(qgis_iface, "messageBar", lambda: bar)
-    return bar
-
-
-@pytest.fixture
 def dock(
     qgis_iface, qgis_new_project, bar: QgsMessageBar, client: EngineClient, tmp_path: Path
 ) -> Iterator[SearchDock]:

@@ -45,14 +45,6 @@ class QuietClient:
 
 
 @pytest.fixture
-def bar(qgis_iface, monkeypatch: pytest.MonkeyPatch) -> QgsMessageBar:
-    """A real message bar in place of pytest-qgis's stand-in."""
-    bar = QgsMessageBar(qgis_iface.mainWindow())
-    monkeypatch.setattr(qgis_iface, "messageBar", lambda: bar)
-    return bar
-
-
-@pytest.fixture
 def client() -> QuietClient:
     return QuietClient()
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -30,27 +29,12 @@ from qgis.core import (
 )
 
 from qgis_mpsclip.processing.buildindex import BuildIndex
-from qgis_mpsclip.processing.provider import MpsClipProvider
 from qgis_mpsclip.settings import Settings
+
+pytestmark = pytest.mark.usefixtures("qgis_processing", "provider", "nothing_left")
 
 QUERIES = ["a pond", "tennis courts"]
 TEMPORARY = "TEMPORARY_OUTPUT"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def provider(qgis_app: QgsApplication, qgis_processing: None) -> Iterator[MpsClipProvider]:
-    """The provider as QGIS has it when the plugin is loaded."""
-    made = MpsClipProvider()
-    assert QgsApplication.processingRegistry().addProvider(made)
-    yield made
-    assert QgsApplication.processingRegistry().removeProvider(made)
-
-
-@pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
-    """What an error's traceback holds on to goes while QGIS still runs: its layers must not outlive QGIS."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import shutil
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,6 +34,8 @@ from qgis_mpsclip.processing.rendered import Rendering, picture_file, plan_withi
 from qgis_mpsclip.processing.searchimagery import SearchImagery
 from qgis_mpsclip.rendering.area import Area
 from qgis_mpsclip.settings import Settings
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 UTM, WGS84 = QgsCoordinateReferenceSystem("EPSG:32632"), QgsCoordinateReferenceSystem("EPSG:4326")
@@ -67,22 +67,6 @@ OUTPUTS = {
         *("OUTPUT_HTML", "OUTPUT_JSON", "READY", "MESSAGE", "ENGINE", "DEFAULT_MODEL", "DEFAULT_DEVICE", "CACHE"),
     },
 }
-
-
-@pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
-    """What an error's traceback holds on to goes while QGIS still runs: its layers must not outlive QGIS."""
-    yield
-    gc.collect()
-
-
-@pytest.fixture(scope="module")
-def provider(qgis_app: QgsApplication) -> Iterator[MpsClipProvider]:
-    """The provider as QGIS has it when the plugin is loaded."""
-    made = MpsClipProvider()
-    assert QgsApplication.processingRegistry().addProvider(made)
-    yield made
-    assert QgsApplication.processingRegistry().removeProvider(made)
 
 
 def check(algorithm: QgsProcessingAlgorithm, **values: object) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QCoreApplication
 
-from qgis_mpsclip.processing.provider import MpsClipProvider
+pytestmark = pytest.mark.usefixtures("qgis_processing", "provider", "nothing_left")
 
 ALGORITHM = "mpsclip:searchimagery"
 QUERY = "tennis courts beside a parking lot"
@@ -56,22 +55,6 @@ class Feedback(QgsProcessingFeedback):
         super().__init__(False)
         self.percents: list[float] = []
         self.progressChanged.connect(self.percents.append)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def provider(qgis_app: QgsApplication, qgis_processing: None) -> Iterator[MpsClipProvider]:
-    """The provider as QGIS has it when the plugin is loaded."""
-    made = MpsClipProvider()
-    assert QgsApplication.processingRegistry().addProvider(made)
-    yield made
-    assert QgsApplication.processingRegistry().removeProvider(made)
-
-
-@pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
-    """What an error's traceback holds on to goes while QGIS still runs: its layers must not outlive QGIS."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.config import SearchOptions
-from engine.errors import UsageError
 from engine.index.folder import IndexFolder
 from engine.search.batch import search_batch
 from engine.search.context import SearchContext
@@ -20,7 +19,7 @@ from engine.search.write import SUFFIXES, write_geopackage
 from engine.server.fitting import fitting
 from engine.server.params import BatchParams, KeywordParams, SearchParams, checked_options
 from engine.server.work import Work
-from engine.text.contract import KeywordExtractor
+from engine.text.contract import KeywordExtractor, check_query
 from engine.text.extractors import make_extractor
 from engine.types import Json, Progress
 
@@ -32,10 +31,7 @@ def search(given: Json, work: Work) -> Json:
         EngineError: see :meth:`engine.search.pipeline.Searcher.search`; OutputError where ``out`` cannot be written.
     """
     params = SearchParams.model_validate(given)
-    if not params.query.strip():
-        raise UsageError(
-            "The query is empty.", 'Say what to look for, for example "tennis courts".', query=params.query
-        )
+    check_query(params.query)
     options = checked_options(SearchOptions, params.options)
     out = Path(params.out)
     searcher = _searcher(params, options, out, work)

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from engine.train.losses import same_group
+
 
 def canonical(text: str) -> str:
     """A text's words alone: capitals, full stops and spaces make no other text of it."""
@@ -41,7 +43,7 @@ class Likeness:
         names = [canonical(text) for text in texts]
         place = {name: i for i, name in enumerate(dict.fromkeys(names))}
         groups = torch.tensor([place[name] for name in names])
-        alike = torch.eq(groups[:, None], groups[None, :]).to(torch.float32)  # (T, T)
+        alike = same_group(groups, groups).to(torch.float32)  # (T, T)
         if self.width:
             features = torch.stack([self.features[text] for text in texts])
             alike = alike.maximum(((features @ features.T - 1) / self.width).exp())
