@@ -19,20 +19,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rsicd.add_argument("--split", choices=("val", "test"), required=True, help="choose on val; read test once")
     rsicd.add_argument("--model", metavar="ID", action="append", help="may be given several times")
     rsicd.add_argument("--device", metavar="NAME", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    rsicd.add_argument("--quarter-turns", action="store_true", help="average each image over four quarter turns")
     rsicd.add_argument("--json", action="store_true", help="print the result as one JSON object")
     rsicd.set_defaults(run=_rsicd)
 
 
 def _rsicd(args: argparse.Namespace, context: Context) -> int:
-    from engine.evaluate.rsicd import evaluate_rsicd
+    from engine.evaluate.rsicd import QUARTER_TURNS, UPRIGHT, evaluate_rsicd
     from engine.models.catalogue import DEFAULT_MODEL
     from engine.models.registry import load_model
 
+    turns = QUARTER_TURNS if args.quarter_turns else UPRIGHT
     reports = []
     with context.working():
         for name in dict.fromkeys(args.model or [DEFAULT_MODEL]):
             model = load_model(name, args.device, context.progress)
-            reports.append(evaluate_rsicd(model, args.data, args.split, context.progress).to_json())
+            reports.append(evaluate_rsicd(model, args.data, args.split, context.progress, turns).to_json())
     if args.json:
         # One model, as a rule: then the object is its report.
         context.print_json(reports[0] if len(reports) == 1 else {"models": reports})

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 
 from engine.datasets.rsicd import load_pixels, read_split
 from engine.errors import UsageError
 from engine.evaluate.mosaic import CELL, ORIGIN, write_mosaic
-from engine.evaluate.rsicd import embed_distinct, evaluate_rsicd
+from engine.evaluate.rsicd import QUARTER_TURNS, embed_distinct, embed_images, evaluate_rsicd
 from engine.models.registry import load_model
 from tests.support.rsicd import write_rsicd
 
@@ -41,6 +43,22 @@ def test_the_packaged_model_tells_plain_colours_apart_better_than_chance(data: P
     chance = (1 + 5 + 10) / 12 * 100 / 3
     assert np.mean(report.t2i.expected) > chance
     assert report.to_json()["split"] == "val"
+
+
+def test_the_mean_over_quarter_turns_is_the_same_however_the_images_lie(data: Path, tmp_path: Path) -> None:
+    model = load_model("rsicd-mini", "cpu")
+    images = read_split(data, "val")[:3]
+    turned = []
+    for image in images:
+        file = tmp_path / image.path.name
+        with Image.open(image.path) as picture:
+            picture.transpose(Image.Transpose.ROTATE_90).save(file)
+        turned.append(replace(image, path=file))
+    upright, lying = embed_images(model, images), embed_images(model, turned)
+    assert np.abs(upright - lying).max() > 0.01
+    averaged = embed_images(model, images, turns=QUARTER_TURNS)
+    np.testing.assert_allclose(averaged, embed_images(model, turned, turns=QUARTER_TURNS), atol=0.002)
+    np.testing.assert_allclose(np.linalg.norm(averaged, axis=1), 1.0, atol=1e-5)
 
 
 def test_equal_captions_share_one_embedding() -> None:
