@@ -63,6 +63,10 @@ class Settings:
     llm_authcfg: str = _Setting("", "Id of QGIS's authentication configuration that holds the service's key.")
     log_level: str = _Setting("info", "One of LOG_LEVELS.")
     render_limit_pixels: int = _Setting(100_000_000, "Layers that are not files are rendered up to so many pixels.")
+    install_folder: str = _Setting("", "Where the engine is installed; empty: the user's local data folder.")
+    package_index: str = _Setting("", "Package index of the installation; empty: uv's or pip's own, else PyPI.")
+    torch_index: str = _Setting("", "Index of other builds of PyTorch, for torch alone; empty: PyTorch's own.")
+    wheels_folder: str = _Setting("", "Folder of wheels to install from without a network.")
     history: list[str] = _Setting([], "Queries, the newest first.")
 
     def remember(self, query: str) -> None:

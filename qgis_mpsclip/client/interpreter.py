@@ -9,6 +9,9 @@ from pathlib import Path
 
 from qgis_mpsclip.errors import EngineMissing
 from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.install.errors import InstallError
+from qgis_mpsclip.install.installed import current
+from qgis_mpsclip.install.places import environments_folder
 from qgis_mpsclip.settings import Settings
 
 VARIABLE = "MPSCLIP_PYTHON"
@@ -22,7 +25,7 @@ class Interpreter:
     Attributes:
         python: absolute path, links not followed: a virtual environment's Python is a link out of it.
         cwd: folder that holds the package ``engine``; None where it is installed in the interpreter's environment.
-        origin: which rule found it: ``setting``, ``environment`` or ``checkout``.
+        origin: which rule found it: ``setting``, ``environment``, ``checkout`` or ``installed``.
     """
 
     python: Path
@@ -33,7 +36,8 @@ class Interpreter:
 def find_interpreter(
     settings: Settings | None = None, environ: Mapping[str, str] = os.environ, package: Path = PACKAGE
 ) -> Interpreter:
-    """The interpreter of the setting, else of MPSCLIP_PYTHON, else the ``.venv`` of the checkout that holds the plugin.
+    """The interpreter of the setting, else of MPSCLIP_PYTHON, else of the ``.venv`` of the checkout that holds the
+    plugin, else of the environment that the plugin has installed.
 
     Args:
         package: the plugin's own folder, links followed.
@@ -42,7 +46,8 @@ def find_interpreter(
         EngineMissing: there is none, or the chosen one is no interpreter.
     """
     cwd = engine_folder(package)
-    chosen = (settings or Settings()).engine_python.strip()
+    settings = settings or Settings()
+    chosen = settings.engine_python.strip()
     if chosen:
         return Interpreter(_executable(chosen, tr("The setting of the engine's Python")), cwd, "setting")
     chosen = environ.get(VARIABLE, "").strip()
@@ -51,11 +56,14 @@ def find_interpreter(
     python = _python_of(package.parent / ".venv")
     if python is not None and cwd == package.parent:
         return Interpreter(python, cwd, "checkout")
+    installed = _installed(settings)
+    if installed is not None:
+        return Interpreter(installed, cwd, "installed")
     raise EngineMissing(
-        tr("The search engine was not found."),
+        tr("The search engine is not installed."),
         tr(
-            "Choose the Python in which it is installed under Settings ▸ Options ▸ MPS-CLIP, or set the environment"
-            " variable MPSCLIP_PYTHON."
+            "Click Install engine in the dock or run the algorithm mpsclip:installengine; or choose the Python in which"
+            " it is installed under Settings ▸ Options ▸ MPS-CLIP."
         ),
     )
 
@@ -66,6 +74,14 @@ def engine_folder(package: Path = PACKAGE) -> Path | None:
         if (folder / "engine" / "__main__.py").is_file():
             return folder
     return None
+
+
+def _installed(settings: Settings) -> Path | None:
+    try:
+        environment = current(environments_folder(settings))
+    except InstallError:  # a folder that cannot be used holds nothing; installing says why
+        return None
+    return environment.python if environment is not None else None
 
 
 def _executable(chosen: str, origin: str) -> Path:

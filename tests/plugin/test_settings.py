@@ -19,6 +19,10 @@ OTHERS = {
     "llm_authcfg": "abc1234",
     "log_level": "debug",
     "render_limit_pixels": 5,
+    "install_folder": "/big/disk/engines",
+    "package_index": "https://packages.example/simple",
+    "torch_index": "https://torch.example/cpu",
+    "wheels_folder": "/media/stick/wheels",
     "history": ["boats, -pier", "car parks"],
 }
 

@@ -1,0 +1,81 @@
+"""Whether an engine runs from an environment, and the deletion of whole folders.
+
+On Windows files that a program has open cannot be deleted. Elsewhere they can, and the program would fail later, at its
+next import; so there running processes are looked at.
+
+The check of child processes that is marked here does not apply: no shell is involved, and ``ps`` is the system's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import subprocess  # nosec B404
+from pathlib import Path
+
+_SECONDS = 10
+
+
+def is_in_use(environment: Path) -> bool:
+    """Whether a process of this user runs an interpreter of the environment."""
+    if os.name == "nt":
+        return not _can_be_renamed(environment)
+    prefix = f"{environment}{os.sep}"
+    return any(command.startswith(prefix) for command in _commands())
+
+
+def remove_tree(folder: Path) -> bool:
+    """Deletes a folder with all that is in it; links are deleted, not followed. False: something is left."""
+    if os.path.lexists(folder):
+        shutil.rmtree(folder, onerror=_retry)
+    return not os.path.lexists(folder)
+
+
+def _commands() -> list[str]:
+    """Command lines of running processes, as far as they may be seen."""
+    if Path("/proc/self/cmdline").is_file():
+        return _commands_of_proc()
+    try:
+        done = subprocess.run(  # nosec B603 B607
+            ["ps", "-axww", "-o", "command="],
+            env={**os.environ, "LC_ALL": "en_US.UTF-8"},  # else letters beyond ASCII are written in octal
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SECONDS,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return os.fsdecode(done.stdout).splitlines()
+
+
+def _commands_of_proc() -> list[str]:
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended
+            found.append(os.fsdecode(file.read_bytes()).replace("\0", " "))
+    return found
+
+
+def _can_be_renamed(folder: Path) -> bool:
+    aside = folder.with_name(f"{folder.name}.aside")
+    try:
+        folder.rename(aside)
+        aside.rename(folder)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _retry(function: object, path: str, _: object) -> None:
+    """Read-only files cannot be deleted on Windows until they are writable."""
+    with contextlib.suppress(OSError):
+        os.chmod(path, stat.S_IRWXU)  # noqa: PTH101
+        if function in (os.unlink, os.remove):
+            os.unlink(path)  # noqa: PTH108
+        elif function is os.rmdir:
+            os.rmdir(path)  # noqa: PTH106

@@ -1,0 +1,278 @@
+"""One installation, from the check of the disk to the switch to the new environment.
+
+Whatever ends it early, the environment that was in use before stays in use: the new one is made beside it, and
+``current.json`` names it only after the engine's own doctor found it healthy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from qgis_mpsclip.client.environment import engine_environment
+from qgis_mpsclip.client.proxy import proxy_variables
+from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.install import base_python, places
+from qgis_mpsclip.install.device import machine
+from qgis_mpsclip.install.download import DownloadProgress
+from qgis_mpsclip.install.errors import InstallCancelled, InstallError
+from qgis_mpsclip.install.exclusive import exclusive
+from qgis_mpsclip.install.installed import (
+    InstalledEnvironment,
+    make_current,
+    old_environments,
+    remove_environments,
+    write_json,
+)
+from qgis_mpsclip.install.locks import read_locks, without_torch
+from qgis_mpsclip.install.log import InstallLog, secrets_of
+from qgis_mpsclip.install.package_index import index_address, only_index, uv_variables
+from qgis_mpsclip.install.partial import Partial, resumed_or_new
+from qgis_mpsclip.install.plan import InstallOptions, check_disk
+from qgis_mpsclip.install.process import Finished, Runner
+from qgis_mpsclip.install.stage import STEPS, InstallProgress
+from qgis_mpsclip.install.troubles import recognise
+from qgis_mpsclip.install.uv import find_uv, users_uv
+from qgis_mpsclip.version import plugin_version
+
+__all__ = ["STEPS", "InstallJob", "InstallProgress"]
+
+REPORT = "doctor.json"
+_DOCTOR_SECONDS = 900  # torch from a cold disk, past a virus scanner
+
+
+class InstallJob:
+    """An installation; :meth:`run` it once, in any thread.
+
+    Args:
+        log_file: gets everything that is run and said; None: no file.
+
+    Attributes:
+        report: what the doctor said of the new environment, as its ``--json`` has it; empty before.
+    """
+
+    def __init__(self, options: InstallOptions, log_file: Path | None = None) -> None:
+        self.report: dict[str, Any] = {}
+        self._options = options
+        self._choice = options.choice
+        self._locks = read_locks(options.choice.lock.parent)
+        environ = engine_environment()
+        environ.update(proxy_variables(environ))
+        # What the engine's doctor gets is what the engine gets; uv has settings of its own.
+        self._engine_environ = {**environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        self._environ = {**uv_variables(environ), **base_python.python_variables(options.folder)}
+        secrets = secrets_of(self._environ)
+        secrets += secrets_of({"package_index": options.index_url, "torch_index": options.torch_index})
+        self._log = InstallLog(log_file, secrets)
+        self._cache = options.folder / "cache"
+        self._on_progress: Callable[[InstallProgress], None] = lambda progress: None
+        self._runner = Runner(self._log, self._environ, options.folder, lambda: False)
+
+    def run(
+        self,
+        on_progress: Callable[[InstallProgress], None] = lambda progress: None,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> InstalledEnvironment:
+        """Installs, or goes on with an installation that was cut short.
+
+        Args:
+            on_progress: called in this thread, often.
+            is_cancelled: asked about ten times a second; from other threads never.
+
+        Raises:
+            InstallCancelled: children have been ended, within two seconds.
+            InstallError: with its kind and the log's file; an environment in use stays in use.
+        """
+        self._on_progress = on_progress
+        self._runner = Runner(self._log, self._environ, self._options.folder, is_cancelled)
+        try:
+            places.refuse_taken(self._options.folder)
+            with exclusive(self._options.folder):
+                return self._install()
+        except InstallError as error:
+            error.log_file = str(self._log.file or "")
+            self._log.write(f"! {error.kind}: {error}")
+            raise
+        except OSError as error:
+            self._log.write(f"! {error!r}")
+            raise self._failed(str(error), None) from error
+
+    def _install(self) -> InstalledEnvironment:
+        self._say("check", tr("Checking the disk"))
+        self._log.write(f"MPS-CLIP {plugin_version()}, {self._choice.id}, {sys.platform}, {machine()}")
+        partial = resumed_or_new(self._options)
+        self._choose_cache()
+        if "packages" not in partial.done:
+            check_disk(self._options.folder, self._choice, self._cache)
+        uv = self._uv()
+        if "environment" not in partial.done:
+            self._make(uv, partial)
+        if self._choice.torch_lock is not None and "torch" not in partial.done:
+            self._install_torch(uv, partial, self._choice.torch_lock)
+        if "packages" not in partial.done:
+            self._install_packages(uv, partial)
+        self._examine(partial)
+        return self._switch(partial)
+
+    def _choose_cache(self) -> None:
+        """A user who has uv has its cache too; others get one in the folder, which goes with the rest."""
+        users = users_uv()
+        if users is not None:
+            self._cache = Path(self._runner.run([users, "cache", "dir"]).stdout.strip())
+        else:
+            self._cache = Path(self._environ.setdefault("UV_CACHE_DIR", str(self._options.folder / "cache")))
+        self._log.write(f"cache: {self._cache}")
+
+    def _uv(self) -> Path:
+        self._say("uv", tr("Looking for the installer uv"))
+        return find_uv(
+            self._options.folder,
+            self._locks.build,
+            self._options.wheels,
+            index_address(self._options.index_url, self._environ),
+            self._runner.is_cancelled,
+            lambda done, total: self._say("uv", tr("Fetching the installer uv"), done, total),
+        )
+
+    def _make(self, uv: Path, partial: Partial) -> None:
+        self._say("python", tr("Looking for a Python"))
+        versions = self._locks.python
+        if self._options.base_python is not None:
+            python = base_python.check_python(self._options.base_python, versions, self._runner)
+        else:
+            python = base_python.find_python(uv, versions, self._runner) or self._download_python(uv)
+        self._say("environment", tr("Making the environment"))
+        command = [uv, "venv", "--no-project", "--no-python-downloads", "--python", python, partial.folder]
+        self._check(self._runner.run(command), python)
+        partial.begin("environment")
+        partial.end("environment")
+
+    def _download_python(self, uv: Path) -> Path:
+        progress = DownloadProgress()
+
+        def on_line(line: str) -> None:
+            if progress.read(line):
+                self._say("python", progress.text or tr("Fetching a Python"), progress.done, progress.total)
+
+        self._say("python", tr("Fetching a Python"))
+        versions = self._locks.python
+        return base_python.download_python(uv, versions, self._runner, on_line, self._error_of)
+
+    def _install_torch(self, uv: Path, partial: Partial, lock: Path) -> None:
+        """Another build of PyTorch, and nothing else, from an index that has nothing else to say."""
+        options: list[str | Path] = []
+        environ = only_index(self._environ, self._options.torch_index)
+        if self._options.wheels is not None:
+            options = self._offline()
+        elif not self._options.torch_index:
+            options = ["--torch-backend", str(self._choice.torch_backend)]
+        self._pip("torch", uv, partial, lock, options, environ)
+
+    def _install_packages(self, uv: Path, partial: Partial) -> None:
+        lock = self._choice.lock
+        if self._choice.torch_lock is not None:
+            lock = partial.folder / "requirements.txt"
+            lock.write_text(without_torch(self._choice.lock), encoding="utf-8")
+        options: list[str | Path] = ["--build-constraints", self._locks.build]
+        environ = only_index(self._environ, self._options.index_url) if self._options.index_url else self._environ
+        if self._options.wheels is not None:
+            options += self._offline()
+            environ = only_index(self._environ, "")
+        self._pip("packages", uv, partial, lock, options, environ)
+
+    def _offline(self) -> list[str | Path]:
+        return ["--offline", "--no-index", "--find-links", self._options.wheels or ""]
+
+    def _pip(
+        self,
+        step: str,
+        uv: Path,
+        partial: Partial,
+        lock: Path,
+        options: list[str | Path],
+        environ: dict[str, str],
+    ) -> None:
+        progress = DownloadProgress(self._cache)
+        waiting = tr("Looking at what is needed")
+
+        def on_line(line: str) -> None:
+            if progress.read(line):
+                self._say(step, progress.text or waiting, progress.done, progress.total)
+
+        self._say(step, waiting)
+        partial.begin(step)
+        # One index answers for a package, whatever the user's settings say, and each file has the lock's hash.
+        command = [uv, "pip", "install", "--python", partial.python, "--no-deps", "--require-hashes"]
+        command += ["--index-strategy", "first-index", *options, "--requirements", lock]
+        self._check(self._runner.with_environ(environ).run(command, on_line), partial.python)
+        partial.end(step)
+
+    def _examine(self, partial: Partial) -> None:
+        """The engine's own doctor, as the engine will run."""
+        self._say("doctor", tr("Checking the new environment"))
+        partial.begin("doctor")
+        command = [partial.python, "-s", "-X", "utf8", "-m", "engine", "doctor", "--json"]
+        runner = self._runner.with_environ(self._engine_environ)
+        try:
+            done = runner.run(command, seconds=_DOCTOR_SECONDS, folder=self._choice.engine_src)
+        except InstallCancelled:
+            partial.end("doctor")  # it changes nothing: what was installed is whole
+            raise
+        self.report = _report(done.stdout)
+        if done.returncode == 0 and self.report.get("healthy") is True:
+            partial.end("doctor")
+            write_json(partial.folder / REPORT, self.report)
+            return
+        trouble = recognise(done.output, done.returncode, str(partial.python), str(self._log.file or ""))
+        kind = "doctor" if trouble.kind == "unknown" else trouble.kind
+        raise InstallError(
+            tr("The new environment does not pass its checks: {problem}").format(problem=trouble.problem),
+            trouble.remedy,
+            kind,
+        )
+
+    def _switch(self, partial: Partial) -> InstalledEnvironment:
+        self._say("switch", tr("Switching to the new environment"))
+        created = datetime.now().astimezone().isoformat(timespec="seconds")
+        environment = InstalledEnvironment(
+            partial.folder,
+            partial.python,
+            partial.lock_digest,
+            self._choice.id,
+            self._choice.accelerator,
+            plugin_version(),
+            created,
+        )
+        make_current(self._options.folder, environment)
+        for left in remove_environments(old_environments(self._options.folder)):
+            self._log.write(f"{left} is in use and stays; the next installation or removal deletes it")
+        self._say("switch", tr("The engine is installed"), 1, 1)
+        return environment
+
+    def _say(self, step: str, text: str, done: int = 0, total: int = 0) -> None:
+        self._on_progress(InstallProgress(step, text, done, total))
+
+    def _check(self, done: Finished, python: Path) -> None:
+        if done.returncode:
+            raise self._error_of(done, python)
+
+    def _error_of(self, done: Finished, python: Path | None = None) -> InstallError:
+        return self._failed(done.output, done.returncode, python)
+
+    def _failed(self, output: str, code: int | None, python: Path | None = None) -> InstallError:
+        file = str(self._log.file or "")
+        trouble = recognise(self._log.masked(output), code, str(python or ""), file)
+        return InstallError(trouble.problem, trouble.remedy, trouble.kind, file)
+
+
+def _report(stdout: str) -> dict[str, Any]:
+    """The doctor's report; empty where it printed none."""
+    with contextlib.suppress(ValueError):
+        found = json.loads(stdout)
+        return found if isinstance(found, dict) else {}
+    return {}

@@ -1,0 +1,222 @@
+"""What can be installed here, from which lock, and whether it fits the disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from qgis_mpsclip.client.interpreter import engine_folder
+from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.install import places
+from qgis_mpsclip.install.device import Device, detect_device
+from qgis_mpsclip.install.device import machine as this_machine
+from qgis_mpsclip.install.errors import InstallError
+from qgis_mpsclip.install.locks import Lock, digest, read_locks
+from qgis_mpsclip.settings import Settings
+from qgis_mpsclip.sizes import size_text
+
+# Python, uv, logs, and what a file system needs for itself.
+SPARE_BYTES = 500_000_000
+_SAME_MACHINE = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One thing that may be installed on this platform.
+
+    Attributes:
+        id: of the lock.
+        profile: ``engine``, or ``samgeo`` with the segmenters too.
+        accelerator: what PyTorch's build can use: ``cuda``, ``mps`` or ``cpu``; all run on the CPU too.
+        label: for a person, translated.
+        lock: all packages with hashes.
+        torch_lock: another build of PyTorch, installed first; None: the one in ``lock``.
+        torch_backend: uv's name of the index of that build.
+        download_bytes, installed_bytes: about so many; 0 where not known.
+        recommended: the one that suits this machine; true of one choice.
+    """
+
+    id: str
+    profile: str
+    accelerator: str
+    label: str
+    lock: Path
+    torch_lock: Path | None
+    torch_backend: str | None
+    download_bytes: int
+    installed_bytes: int
+    recommended: bool = False
+
+    @property
+    def lock_digest(self) -> str:
+        """What an environment made from this choice carries."""
+        return digest(self.lock, self.torch_lock)
+
+    @property
+    def engine_src(self) -> Path:
+        """The folder of the engine's sources that the lock belongs to."""
+        return self.lock.parent.parent
+
+
+@dataclass(frozen=True)
+class InstallOptions:
+    """What to install, where to and from where.
+
+    Attributes:
+        folder: holds the environments, see :func:`qgis_mpsclip.install.places.environments_folder`.
+        wheels: install from this folder alone, without a network.
+        base_python: executable that the environment is based on; None: one that uv finds or downloads.
+        index_url: package index; empty: uv's or pip's own settings, else PyPI.
+        torch_index: index of ``choice.torch_lock``; empty: PyTorch's own.
+    """
+
+    choice: Choice
+    folder: Path
+    wheels: Path | None = None
+    base_python: Path | None = None
+    index_url: str = ""
+    torch_index: str = ""
+
+
+def requirements_folder() -> Path:
+    """The folder of the locks that came with the plugin.
+
+    Raises:
+        InstallError: of kind ``locks``: the plugin came without the engine's sources.
+    """
+    folder = engine_folder()
+    if folder is None:
+        raise InstallError(tr("The engine's sources are missing."), tr("Install the plugin again."), "locks")
+    return folder / "requirements"
+
+
+def choices(
+    requirements: Path | None = None,
+    device: Device | None = None,
+    platform: str = sys.platform,
+    machine: str | None = None,
+) -> list[Choice]:
+    """What the shipped locks cover on this platform, the recommended one first; empty: nothing.
+
+    Args:
+        requirements: folder of the locks; None: the one that came with the plugin.
+        device: what this machine has; None: it is looked for, which takes up to a few seconds.
+        platform: as ``sys.platform``.
+        machine: as ``platform.machine()``; None: this one's.
+
+    Raises:
+        InstallError: of kind ``locks``.
+    """
+    locks = read_locks(requirements or requirements_folder()).locks
+    architecture = machine or this_machine()
+    covered = [lock for lock in locks if _covers(lock, platform, architecture)]
+    if not covered:
+        return []
+    device = device or detect_device(platform)
+    best = min(covered, key=lambda lock: _unsuited(lock, platform, device))  # the first of equals
+    found = [_choice(lock, platform, recommended=lock is best) for lock in covered]
+    return sorted(found, key=lambda choice: not choice.recommended)
+
+
+def options_from_settings(choice: Choice, settings: Settings | None = None) -> InstallOptions:
+    """The options of an installation as the settings say.
+
+    Raises:
+        InstallError: of kind ``folder``: the setting of the folder cannot be used.
+    """
+    settings = settings or Settings()
+    wheels = settings.wheels_folder.strip()
+    return InstallOptions(
+        choice,
+        places.environments_folder(settings),
+        wheels=Path(wheels).expanduser() if wheels else None,
+        index_url=settings.package_index.strip(),
+        torch_index=settings.torch_index.strip(),
+    )
+
+
+def check_disk(folder: Path, choice: Choice, uv_cache: Path | None = None) -> None:
+    """Whether what is to be installed fits.
+
+    uv unpacks into its cache and links the environment's files to it where both are on one file system; else both
+    need the space.
+
+    Raises:
+        InstallError: of kind ``disk-full``, with the numbers.
+    """
+    needs = {_device_of(folder): (folder, choice.installed_bytes + SPARE_BYTES)}
+    if uv_cache is not None:
+        needs.setdefault(_device_of(uv_cache), (uv_cache, choice.installed_bytes))
+    for place, needed in needs.values():
+        free = shutil.disk_usage(places.existing_parent(place)).free
+        if free < needed:
+            raise InstallError(
+                tr("{needed} are needed in {folder}, and {free} are free there.").format(
+                    needed=size_text(needed), folder=place, free=size_text(free)
+                ),
+                tr("Free {missing}, or choose a folder on another disk under Settings ▸ Options ▸ MPS-CLIP.").format(
+                    missing=size_text(needed - free)
+                )
+                if place == folder
+                else tr(
+                    "Free {missing}, or name a folder for uv's cache on another disk in the environment variable"
+                    " UV_CACHE_DIR."
+                ).format(missing=size_text(needed - free)),
+                "disk-full",
+            )
+
+
+def _covers(lock: Lock, platform: str, machine: str) -> bool:
+    machines = {_architecture(name) for name in lock.machines.get(platform, [])}
+    return platform in lock.accelerators and _architecture(machine) in machines
+
+
+def _architecture(machine: str) -> str:
+    return _SAME_MACHINE.get(machine.lower(), machine.lower())
+
+
+def _unsuited(lock: Lock, platform: str, device: Device) -> tuple[bool, bool, bool, int]:
+    """Sorts locks: the smallest suits the machine best."""
+    accelerator = lock.accelerators[platform]
+    too_new = accelerator == "cuda" and bool(device.cuda_level) and _level(lock.cuda) > _level(device.cuda_level)
+    return (
+        lock.profile != "engine",
+        too_new,
+        accelerator != device.kind,
+        lock.installed_bytes.get(platform, 0),
+    )
+
+
+def _level(cuda: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in cuda.split(".") if part.isdigit())
+
+
+def _choice(lock: Lock, platform: str, recommended: bool) -> Choice:
+    accelerator = lock.accelerators[platform]
+    return Choice(
+        lock.id,
+        lock.profile,
+        accelerator,
+        _label(lock.profile, accelerator, lock.cuda),
+        lock.file,
+        lock.torch_file,
+        lock.torch_backend,
+        lock.download_bytes.get(platform, 0),
+        lock.installed_bytes.get(platform, 0),
+        recommended,
+    )
+
+
+def _label(profile: str, accelerator: str, cuda: str) -> str:
+    runs_on = {
+        "cuda": tr("NVIDIA graphics card (CUDA {level}) or CPU").format(level=cuda).replace(" )", ")"),
+        "mps": tr("Apple graphics (MPS) or CPU"),
+    }.get(accelerator, tr("CPU only"))
+    return tr("{runs_on}, with the SamGeo segmenters").format(runs_on=runs_on) if profile == "samgeo" else runs_on
+
+
+def _device_of(folder: Path) -> int:
+    return os.stat(places.existing_parent(folder)).st_dev  # noqa: PTH116 - st_dev tells file systems apart on Windows too
