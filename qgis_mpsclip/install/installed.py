@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ CURRENT = "current.json"
 RECORD = "mpsclip.json"
 PREFIX = "env-"
 OWN_FOLDERS = ("python", "uv", "cache")
+_END_SECONDS = 3  # what an engine that was just asked to end may need
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def uninstall(folder: Path, is_cancelled: Callable[[], bool] | None = None) -> N
         return
     with exclusive(folder):
         environments = sorted(path for path in folder.glob(f"{PREFIX}*") if path.is_dir())
-        used = next((path for path in environments if is_in_use(path)), None)
+        used = _still_in_use(environments)
         if used is not None:
             raise InstallError(
                 tr("A search engine runs from {folder}.").format(folder=used),
@@ -150,6 +152,16 @@ def uninstall(folder: Path, is_cancelled: Callable[[], bool] | None = None) -> N
                 )
     with contextlib.suppress(OSError):  # something else may lie in it
         folder.rmdir()
+
+
+def _still_in_use(environments: list[Path]) -> Path | None:
+    """An environment that an engine runs from, which gets a moment to end."""
+    until = time.monotonic() + _END_SECONDS
+    while True:
+        used = next((path for path in environments if is_in_use(path)), None)
+        if used is None or time.monotonic() > until:
+            return used
+        time.sleep(0.1)
 
 
 def installed_bytes(environment: InstalledEnvironment) -> int:

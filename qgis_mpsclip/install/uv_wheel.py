@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
@@ -14,19 +13,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 
-from qgis.core import QgsBlockingNetworkRequest, QgsFeedback
-from qgis.PyQt.QtCore import QTimer, QUrl
-from qgis.PyQt.QtNetwork import QNetworkRequest
-
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install.device import machine
-from qgis_mpsclip.install.errors import InstallCancelled, InstallError
-from qgis_mpsclip.install.log import InstallLog
-from qgis_mpsclip.install.troubles import recognise
+from qgis_mpsclip.install.errors import InstallError
+from qgis_mpsclip.install.fetch import fetch
 
-_ACCEPT = b"application/vnd.pypi.simple.v1+json, text/html;q=0.5"
+_ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
 _JSON = "application/vnd.pypi.simple.v1+json"
-_POLL_MILLISECONDS = 100
 
 
 def fetch_wheel(
@@ -47,7 +40,7 @@ def fetch_wheel(
         InstallError: the index cannot be reached, has no such wheel, or sends another file.
     """
     base, login = without_login(urljoin(index, "uv/"))
-    page, kind, base = _get(base, login, is_cancelled, lambda done, total: None)
+    page, kind, base = fetch(base, login, _ACCEPT, is_cancelled)
     is_json = kind.startswith(_JSON) or page.lstrip().startswith(b"{")
     links = json_links(page, base) if is_json else html_links(page, base)
     url = next((url for name, url in links.items() if is_suitable(name, version)), None)
@@ -60,7 +53,7 @@ def fetch_wheel(
             "no-wheel",
         )
     url = urldefrag(url)[0]
-    content, _, _ = _get(url, login if _same_host(url, base) else "", is_cancelled, on_progress)
+    content, _, _ = fetch(url, login if _same_host(url, base) else "", "*/*", is_cancelled, on_progress)
     return checked(content, url, allowed)
 
 
@@ -143,43 +136,6 @@ class _Links(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.links += [value for name, value in attrs if tag == "a" and name == "href" and value]
-
-
-def _get(
-    url: str, login: str, is_cancelled: Callable[[], bool], on_progress: Callable[[int, int], None]
-) -> tuple[bytes, str, str]:
-    """Content, its type and the address that it came from in the end; through QGIS's proxy, with QGIS's authorities."""
-    request = QNetworkRequest(QUrl(url))
-    request.setRawHeader(b"Accept", _ACCEPT)
-    if login:
-        request.setRawHeader(b"Authorization", b"Basic " + base64.b64encode(login.encode()))
-    feedback = QgsFeedback()
-
-    def look() -> None:
-        if is_cancelled():
-            feedback.cancel()
-
-    timer = QTimer()
-    timer.timeout.connect(look)
-    timer.start(_POLL_MILLISECONDS)
-    blocking = QgsBlockingNetworkRequest()
-    blocking.downloadProgress.connect(lambda done, total: (look(), on_progress(int(done), max(0, int(total)))))
-    error = blocking.get(request, True, feedback)
-    timer.stop()
-    if is_cancelled():
-        raise InstallCancelled
-    reply = blocking.reply()
-    if error != QgsBlockingNetworkRequest.ErrorCode.NoError:
-        words = blocking.errorMessage() or reply.errorString()
-        raise _unreachable(url, words)
-    kind = bytes(reply.rawHeader(b"Content-Type")).decode("latin-1")
-    return bytes(reply.content()), kind, bytes(reply.request().url().toEncoded()).decode() or url
-
-
-def _unreachable(url: str, words: str) -> InstallError:
-    trouble = recognise(words)
-    problem = tr("{url} cannot be fetched: {reason}").format(url=url, reason=words)
-    return InstallError(InstallLog(None).masked(problem), trouble.remedy, trouble.kind)
 
 
 def _same_host(one: str, other: str) -> bool:

@@ -17,7 +17,7 @@ from qgis_mpsclip.install.errors import InstallCancelled, InstallError
 from qgis_mpsclip.install.installed import InstalledEnvironment, current, is_outdated, old_environments, uninstall
 from qgis_mpsclip.install.job import STEPS, InstallJob, InstallProgress
 from tests.plugin.support.index_server import IndexServer
-from tests.plugin.support.tiny_engine import TinyPlugin, ordinary_settings
+from tests.plugin.support.tiny_engine import PLATFORMS, TinyPlugin, ordinary_settings
 
 CANCEL_SECONDS = 2.0
 
@@ -136,7 +136,7 @@ def test_doctor_that_finds_something_leaves_the_old_environment(plugin: TinyPlug
     index.add("alpha", "1.1")
     plugin.write_locks()
     plugin.sick()
-    with pytest.raises(InstallError, match="alpha.*is ill") as caught:
+    with pytest.raises(InstallError, match=r"alpha.*is ill") as caught:
         install(plugin)
     assert caught.value.kind == "doctor"
     assert current(plugin.folder) == old
@@ -145,7 +145,7 @@ def test_doctor_that_finds_something_leaves_the_old_environment(plugin: TinyPlug
     new = install(plugin)
     assert current(plugin.folder) == new
     assert version(new) == "1.1"
-    assert [path for path in plugin.folder.glob("env-*")] == [new.folder]
+    assert list(plugin.folder.glob("env-*")) == [new.folder]
 
 
 def test_changed_lock_outdates_the_environment_and_is_installed_beside_it(
@@ -205,7 +205,7 @@ def test_installation_goes_on_from_what_was_downloaded(plugin: TinyPlugin, index
     environment = install(plugin)
     assert version(environment) == "1.0"
     assert index.downloads() == {"alpha-1.0-py3-none-any.whl"}
-    assert [path for path in plugin.folder.glob("env-*")] == [environment.folder]
+    assert list(plugin.folder.glob("env-*")) == [environment.folder]
 
 
 def test_cancel_while_the_doctor_looks_keeps_what_was_installed(plugin: TinyPlugin, index: IndexServer) -> None:
@@ -299,7 +299,7 @@ def test_other_build_of_torch_comes_from_its_own_index_and_nothing_else_does(
 
 
 def test_too_small_a_disk_is_told_before_anything_is_fetched(plugin: TinyPlugin, index: IndexServer) -> None:
-    plugin.write_locks(installed_bytes={name: 10**18 for name in ("linux", "darwin", "win32")})
+    plugin.write_locks(installed_bytes=dict.fromkeys(PLATFORMS, 10**18))
     with pytest.raises(InstallError, match=r"1[.,]0 EB are needed") as caught:
         install(plugin)
     assert caught.value.kind == "disk-full"

@@ -65,7 +65,8 @@ class TinyPlugin:
             "installed_bytes": dict.fromkeys(PLATFORMS, 2000),
             **changes,
         }
-        described = {"format": 1, "python": ["%d.%d" % sys.version_info[:2]], "build": "build.txt", "locks": [entry]}
+        python = ".".join(map(str, sys.version_info[:2]))
+        described = {"format": 1, "python": [python], "build": "build.txt", "locks": [entry]}
         (self.requirements / "locks.json").write_text(json.dumps(described))
 
     def choice(self) -> Choice:
