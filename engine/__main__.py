@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from engine.cli.main import main
+
+def main() -> int:
+    """The doctor by itself, since it must speak where the packages that other commands load are broken."""
+    if sys.argv[1:2] == ["doctor"]:
+        from engine.diagnose.command import main as doctor
+
+        return doctor(sys.argv[2:])
+    from engine.cli.main import main as command
+
+    return command()
+
 
 if __name__ == "__main__":
     sys.exit(main())

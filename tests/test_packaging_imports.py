@@ -17,7 +17,7 @@ LEVELS = (
     {"", "errors", "types", "resources", "config"},
     {"raster", "models", "text", "segment", "index", "datasets"},
     {"search"},
-    {"train", "evaluate", "demo"},
+    {"train", "evaluate", "demo", "diagnose"},
     {"cli", "server"},
     {"__main__"},
 )
