@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ from qgis.PyQt.QtCore import PYQT_VERSION_STR, QT_VERSION_STR
 from qgis_mpsclip.client.interpreter import find_interpreter
 from qgis_mpsclip.client.log_files import last_lines, log_folder
 from qgis_mpsclip.errors import EngineMissing
+from qgis_mpsclip.install.state import engine_state
 from qgis_mpsclip.settings import Settings
 from qgis_mpsclip.sizes import size_text
 from qgis_mpsclip.version import plugin_version
 
 _LOG_LINES = 30
+_INSTALL_LOG_LINES = 60
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _QUERY_STRING = re.compile(r"(https?://[^\s?'\"]+)\?[^\s'\"]*")
 _TOKEN = re.compile(r"(?i)\b(bearer|token|api[-_]?key|password|secret)(\s*[:=]\s*|\s+)\S+")
@@ -48,25 +50,54 @@ def redact(text: str, folders: bool = False) -> str:
     return text
 
 
-def report(settings: Settings, status: Mapping[str, Any] | None, problem: str = "") -> str:
+def report(settings: Settings, status: Mapping[str, Any] | None, problem: str = "", check: str = "") -> str:
     """The report as Markdown.
 
     Args:
         status: the engine's answer to ``status``; None where there is none.
         problem: why there is none; empty where it is still awaited.
+        check: what the engine's check of itself printed, as Markdown; empty where it was not run.
     """
+    packages = [(name, version) for name, version in sorted((status or {}).get("packages", {}).items())]
     sections = [
         ("Plugin", _plugin(settings)),
         ("Engine", _engine(status, problem)),
-        ("Packages", [(name, version) for name, version in sorted((status or {}).get("packages", {}).items())]),
+        ("Installation", _installation(settings)),
+        ("Packages", [] if check else packages),
         ("Settings", _settings(settings)),
     ]
+    extra = redact(check, folders=True).strip()
+    return markdown(sections, _log(), f"{extra}\n" if extra else "")
+
+
+def install_report(settings: Settings, problem: str, facts: Sequence[tuple[str, str]], log: Path | None) -> str:
+    """The report of an installation that failed, as Markdown.
+
+    Args:
+        problem: problem and remedy as the user was told.
+        facts: what was to be installed.
+        log: all that the installation said.
+    """
+    sections = [
+        ("Installation", [("State", problem), *facts, *_installation(settings)]),
+        ("Plugin", _plugin(settings)),
+        ("Settings", _settings(settings)),
+    ]
+    return markdown(sections, last_lines(log, _INSTALL_LOG_LINES))
+
+
+def markdown(sections: Sequence[tuple[str, Sequence[tuple[str, str]]]], log: str, extra: str = "") -> str:
+    """A page of lists, without the user's name, the folders of paths and secrets.
+
+    Args:
+        extra: Markdown that goes before the log, as it is.
+    """
     lines = []
     for title, rows in sections:
         if rows:
             lines += [f"### {title}", *(f"- {name}: {value}" for name, value in rows), ""]
-    text, log = redact("\n".join(lines), folders=True), redact(_log(), folders=True)
-    return f"{text}\n### Log\n```\n{log}\n```\n" if log else text
+    text = redact("\n".join(lines), folders=True) + (f"\n{extra}" if extra else "")
+    return f"{text}\n### Log\n```\n{redact(log, folders=True)}\n```\n" if log else text
 
 
 def _plugin(settings: Settings) -> list[tuple[str, str]]:
@@ -107,10 +138,36 @@ def _engine(status: Mapping[str, Any] | None, problem: str) -> list[tuple[str, s
     return [(name, str(value)) for name, value in rows]
 
 
+def _installation(settings: Settings) -> list[tuple[str, str]]:
+    """What is installed, whether it is used or not."""
+    state = engine_state(settings)
+    environment = state.environment
+    if environment is None:
+        return [("Installed", "nothing")]
+    outdated = ", outdated" if state.is_outdated else ""
+    return [
+        ("Installed", f"{environment.choice_id}{outdated}"),
+        ("By plugin", str(environment.plugin_version)),
+        ("On", str(environment.created)),
+        ("In use", "yes" if state.is_used else "no"),
+    ]
+
+
 def _settings(settings: Settings) -> list[tuple[str, str]]:
     """Which settings are not at their defaults; of those that name places or services only that they are set."""
     plain = ("default_model", "device", "idle_minutes", "log_level", "render_limit_pixels")
-    private = ("engine_python", "cache_folder", "results_folder", "llm_url", "llm_model", "llm_authcfg")
+    private = (
+        "engine_python",
+        "install_folder",
+        "wheels_folder",
+        "package_index",
+        "torch_index",
+        "cache_folder",
+        "results_folder",
+        "llm_url",
+        "llm_model",
+        "llm_authcfg",
+    )
     rows = [(name, str(getattr(settings, name) or "default")) for name in plain]
     return rows + [(name, "set" if getattr(settings, name) else "not set") for name in private]
 

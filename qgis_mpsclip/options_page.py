@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from qgis.gui import QgsAuthConfigSelect, QgsFileWidget, QgsOptionsPageWidget, QgsOptionsWidgetFactory
+from qgis.PyQt.QtCore import Qt, pyqtSlot
 from qgis.PyQt.QtGui import QShowEvent
 from qgis.PyQt.QtWidgets import (
     QComboBox,
@@ -25,31 +26,40 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
+from qgis_mpsclip.about import AboutDialog
 from qgis_mpsclip.client import EngineClient, PendingRequest, find_interpreter
-from qgis_mpsclip.client.blocking import renew_shared_engine
 from qgis_mpsclip.documentation import help_button
 from qgis_mpsclip.errors import EngineError, EngineMissing
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.icons import icon
+from qgis_mpsclip.install.engine_box import EngineBox
+from qgis_mpsclip.install.session import Installation
 from qgis_mpsclip.settings import LOG_LEVELS, Settings
 
 PAGE = "mpsclip"  # the page's name for iface.showOptionsDialog
 _MEGAPIXEL = 1_000_000
-_ENGINE_SETTINGS = ("engine_python", "cache_folder", "log_level")
+_ENGINE_SETTINGS = ("engine_python", "install_folder", "cache_folder", "log_level")
 
 
 class OptionsFactory(QgsOptionsWidgetFactory):
     """Makes the page each time the options dialog is opened."""
 
-    def __init__(self, settings: Settings, client: EngineClient, manage_indexes: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        client: EngineClient,
+        manage_indexes: Callable[[], None],
+        installation: Installation | None = None,
+    ) -> None:
         super().__init__("MPS-CLIP", icon("mpsclip"))
         self._settings = settings
         self._client = client
         self._manage_indexes = manage_indexes
+        self._installation = installation or Installation(settings, client)
 
     def createWidget(self, parent: QWidget | None = None) -> QgsOptionsPageWidget:
         """A page with the settings as they are now."""
-        return OptionsPage(self._settings, self._client, self._manage_indexes, parent)
+        return OptionsPage(self._settings, self._client, self._manage_indexes, self._installation, parent)
 
 
 class OptionsPage(QgsOptionsPageWidget):
@@ -60,12 +70,14 @@ class OptionsPage(QgsOptionsPageWidget):
         settings: Settings,
         client: EngineClient,
         manage_indexes: Callable[[], None],
+        installation: Installation,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._settings = settings
         self._client = client
         self._manage_indexes = manage_indexes
+        self._installation = installation
         self._requests: list[PendingRequest] = []
         self._asked = False
         self.setObjectName(PAGE)
@@ -78,8 +90,8 @@ class OptionsPage(QgsOptionsPageWidget):
         super().showEvent(event)
         if not self._asked:
             self._asked = True
-            self._ask("models.list", self._show_models)
-            self._ask("status", self._show_devices)
+            self._ask_engine()
+            self._installation.changed.connect(self._environment_changed)
 
     def apply(self) -> None:
         """Keep what is set; the engine starts anew if it is concerned."""
@@ -87,8 +99,16 @@ class OptionsPage(QgsOptionsPageWidget):
         for name, value in self._values().items():
             setattr(self._settings, name, value)
         if before != [getattr(self._settings, name) for name in _ENGINE_SETTINGS]:
-            self._client.renew()
-            renew_shared_engine()
+            self._installation.renew()
+
+    @pyqtSlot()
+    def _environment_changed(self) -> None:
+        """Something was installed or removed while the page is seen: what that has changed in the settings is shown."""
+        if self._places != self._settings_of_places():
+            self._fill_places()
+        self._tell_interpreter()
+        if not self._installation.is_running:
+            self._ask_engine()
 
     # ---- fields
 
@@ -97,6 +117,17 @@ class OptionsPage(QgsOptionsPageWidget):
         self.engine_python.setFileWidgetButtonVisible(False)  # it chooses a file or a folder, not either
         self.engine_python.lineEdit().setPlaceholderText(tr("Found by itself"))
         self.engine_python.fileChanged.connect(self._tell_interpreter)
+        self.engine = EngineBox(self._settings, self._installation, self._run_check)
+        self.install_folder = _file_field("install_folder", QgsFileWidget.StorageMode.GetDirectory)
+        self.install_folder.lineEdit().setPlaceholderText(tr("The user's folder for local data"))
+        self.install_folder.setToolTip(tr("Not in a QGIS profile or the plugin's folder. All profiles may share it."))
+        self.wheels_folder = _file_field("wheels_folder", QgsFileWidget.StorageMode.GetDirectory)
+        self.wheels_folder.lineEdit().setPlaceholderText(tr("None: packages are downloaded"))
+        self.wheels_folder.setToolTip(tr("Files of all packages, for a machine without internet."))
+        self.package_index = _line("package_index", tr("The one that pip is configured for"))
+        self.package_index.setToolTip(tr("Address of a mirror. Packages must have the checksums of the plugin's lock."))
+        self.torch_index = _line("torch_index", tr("The project's own"))
+        self.torch_index.setToolTip(tr("Address of a mirror for PyTorch alone, where its build has its own index."))
         self.interpreter = QLabel()
         self.interpreter.setWordWrap(True)
         self.interpreter.setObjectName("interpreter")
@@ -117,11 +148,8 @@ class OptionsPage(QgsOptionsPageWidget):
             self.log_level.addItem(level, level)
         self.render_limit = _spin("render_limit", 1, 10_000, tr(" megapixels"))
         self.render_limit.setToolTip(tr("Larger parts of such layers (WMS, XYZ …) are refused."))
-        self.llm_url = QLineEdit()
-        self.llm_url.setObjectName("llm_url")
-        self.llm_url.setPlaceholderText("http://localhost:11434/v1")
-        self.llm_model = QLineEdit()
-        self.llm_model.setObjectName("llm_model")
+        self.llm_url = _line("llm_url", "http://localhost:11434/v1")
+        self.llm_model = _line("llm_model", "")
         self.llm_authcfg = QgsAuthConfigSelect(self)
         self.llm_authcfg.setObjectName("llm_authcfg")
 
@@ -135,6 +163,13 @@ class OptionsPage(QgsOptionsPageWidget):
             ("", self.engine_state),
             (tr("Ends &after idle"), self.idle_minutes),
             (tr("Log &level"), self.log_level),
+        )
+        installation = _group(
+            tr("Installation"),
+            (tr("Engine's &folder"), self.install_folder),
+            (tr("Folder of &wheels"), self.wheels_folder),
+            (tr("Package inde&x"), self.package_index),
+            (tr("PyTorch index"), self.torch_index),
         )
         folders = _group(
             tr("Folders"),
@@ -158,7 +193,7 @@ class OptionsPage(QgsOptionsPageWidget):
         )
         content = QWidget()
         column = QVBoxLayout(content)
-        for group in (engine, folders, layers, keywords):
+        for group in (self.engine, engine, folders, layers, keywords, installation):
             column.addWidget(group)
         last = QHBoxLayout()
         last.addStretch()
@@ -205,7 +240,10 @@ class OptionsPage(QgsOptionsPageWidget):
 
     def _fill(self) -> None:
         settings = self._settings
-        self.engine_python.setFilePath(settings.engine_python)
+        self._fill_places()
+        self.wheels_folder.setFilePath(settings.wheels_folder)
+        self.package_index.setText(settings.package_index)
+        self.torch_index.setText(settings.torch_index)
         self.cache_folder.setFilePath(settings.cache_folder)
         self.results_folder.setFilePath(settings.results_folder)
         self.idle_minutes.setValue(settings.idle_minutes)
@@ -216,9 +254,21 @@ class OptionsPage(QgsOptionsPageWidget):
         self.llm_authcfg.setConfigId(settings.llm_authcfg)
         self._tell_interpreter()
 
+    def _fill_places(self) -> None:
+        self._places = python, folder = self._settings_of_places()
+        self.engine_python.setFilePath(python)
+        self.install_folder.setFilePath(folder)
+
+    def _settings_of_places(self) -> tuple[str, str]:
+        return self._settings.engine_python, self._settings.install_folder
+
     def _values(self) -> dict[str, Any]:
         return {
             "engine_python": self.engine_python.filePath().strip(),
+            "install_folder": self.install_folder.filePath().strip(),
+            "wheels_folder": self.wheels_folder.filePath().strip(),
+            "package_index": self.package_index.text().strip(),
+            "torch_index": self.torch_index.text().strip(),
             "cache_folder": self.cache_folder.filePath().strip(),
             "results_folder": self.results_folder.filePath().strip(),
             "default_model": self.default_model.currentData(),
@@ -233,9 +283,20 @@ class OptionsPage(QgsOptionsPageWidget):
 
     # ---- what the engine says
 
+    def _run_check(self) -> None:
+        dialog = AboutDialog(self._settings, self._client, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setModal(True)
+        dialog.show()
+        dialog.run_check()
+
+    def _ask_engine(self) -> None:
+        self._ask("models.list", self._show_models)
+        self._ask("status", self._show_devices)
+
     def _tell_interpreter(self) -> None:
         try:
-            found = find_interpreter(_Chosen(self.engine_python.filePath()))
+            found = find_interpreter(_Chosen(self.engine_python.filePath(), self.install_folder.filePath()))
             self.interpreter.setText(tr("Used: {python}").format(python=found.python))
         except EngineMissing as error:
             self.interpreter.setText(str(error))
@@ -262,10 +323,11 @@ class OptionsPage(QgsOptionsPageWidget):
 
 
 class _Chosen:
-    """The interpreter in the field, which is not applied yet, in place of that of the settings."""
+    """What is in the fields and not applied yet, in place of the settings."""
 
-    def __init__(self, engine_python: str) -> None:
+    def __init__(self, engine_python: str, install_folder: str) -> None:
         self.engine_python = engine_python
+        self.install_folder = install_folder
 
 
 def _file_field(name: str, mode: QgsFileWidget.StorageMode) -> QgsFileWidget:
@@ -274,6 +336,13 @@ def _file_field(name: str, mode: QgsFileWidget.StorageMode) -> QgsFileWidget:
     field.setStorageMode(mode)
     field.lineEdit().setShowClearButton(True)
     return field
+
+
+def _line(name: str, placeholder: str) -> QLineEdit:
+    line = QLineEdit()
+    line.setObjectName(name)
+    line.setPlaceholderText(placeholder)
+    return line
 
 
 def _row(field: QWidget, button: QWidget) -> QWidget:

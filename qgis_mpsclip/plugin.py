@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from qgis.gui import QgisInterface
 
     from qgis_mpsclip.dock import SearchDock
+    from qgis_mpsclip.install.session import Installation
 
 
 class MpsClipPlugin:
@@ -35,6 +36,7 @@ class MpsClipPlugin:
         self.settings = Settings()
         self.client: EngineClient | None = None
         self.dock: SearchDock | None = None
+        self.installation: Installation | None = None
         self._provider: MpsClipProvider | None = None
         self._windows: dict[type[QWidget], QWidget] = {}
         self._undo = ExitStack()
@@ -73,10 +75,19 @@ class MpsClipPlugin:
         self._undo.callback(self._remove_client)
         self._undo.callback(client.shutdown)
 
+        from qgis_mpsclip.install.background import end_all
+        from qgis_mpsclip.install.session import Installation
+
+        self._undo.callback(end_all)
+        self.installation = installation = Installation(self.settings, client, self.iface.mainWindow())
+        installation.requested.connect(self.show_install)
+        self._undo.callback(self._remove_installation)
+        self._undo.callback(installation.shut_down)
+
     def _add_dock(self) -> None:
         from qgis_mpsclip.dock import SearchDock
 
-        self.dock = dock = SearchDock(self.iface, self.client, self.settings)
+        self.dock = dock = SearchDock(self.iface, self.client, self.settings, installation=self.installation)
         self._undo.callback(self._remove_dock)
         self.iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
         self._undo.callback(self.iface.removeDockWidget, dock)
@@ -85,7 +96,7 @@ class MpsClipPlugin:
     def _add_options_page(self) -> None:
         from qgis_mpsclip.options_page import OptionsFactory
 
-        factory = OptionsFactory(self.settings, self.client, self.show_index_manager)
+        factory = OptionsFactory(self.settings, self.client, self.show_index_manager, self.installation)
         self.iface.registerOptionsWidgetFactory(factory)
         self._undo.callback(self.iface.unregisterOptionsWidgetFactory, factory)
 
@@ -99,6 +110,7 @@ class MpsClipPlugin:
         menu = self._add_menu()
         menu.addAction(toggle)
         menu.addAction(self._action("index", tr("Manage Indexes…"), self.show_index_manager))
+        menu.addAction(self._action("install", tr("Engine Installation…"), self.show_install))
         menu.addAction(self._action("settings", tr("Options…"), self.show_options))
         menu.addAction(self._action("help", tr("User Guide"), open_guide))
         menu.addAction(self._action("mpsclip", tr("About and Diagnostics…"), self.show_about))
@@ -143,6 +155,12 @@ class MpsClipPlugin:
 
         self.iface.showOptionsDialog(self.iface.mainWindow(), PAGE)
 
+    def show_install(self) -> None:
+        """What is installed of the engine, or how far its installation is."""
+        from qgis_mpsclip.install.dialog import open_dialog
+
+        open_dialog(self.settings, self.installation, self.iface.mainWindow())
+
     def show_index_manager(self) -> None:
         """The indexes on disk."""
         from qgis_mpsclip.index_manager import IndexManager
@@ -173,6 +191,13 @@ class MpsClipPlugin:
     def _remove_client(self) -> None:
         _delete(self.client)
         self.client = None
+
+    def _remove_installation(self) -> None:
+        from qgis_mpsclip.install.dialog import close_dialogs
+
+        close_dialogs()
+        _delete(self.installation)
+        self.installation = None
 
     def _remove_dock(self) -> None:
         self.dock.setParent(None)

@@ -7,7 +7,7 @@ from typing import Any
 from qgis.core import QgsMapLayer
 from qgis.gui import QgisInterface, QgsDockWidget
 from qgis.PyQt.QtCore import Qt
-from qgis.PyQt.QtGui import QKeyEvent, QKeySequence
+from qgis.PyQt.QtGui import QKeyEvent, QKeySequence, QShowEvent
 from qgis.PyQt.QtWidgets import (
     QFormLayout,
     QFrame,
@@ -22,6 +22,7 @@ from qgis.PyQt.QtWidgets import (
 
 from qgis_mpsclip.client import EngineClient
 from qgis_mpsclip.dock.advanced import AdvancedOptions
+from qgis_mpsclip.dock.engine_notice import EngineNotice
 from qgis_mpsclip.dock.extent_picker import VIEW, WHOLE, ExtentPicker
 from qgis_mpsclip.dock.form import SearchForm
 from qgis_mpsclip.dock.help import help_text
@@ -34,7 +35,7 @@ from qgis_mpsclip.dock.tile_default import automatic_tile_in_words
 from qgis_mpsclip.errors import MpsClipError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.icons import icon
-from qgis_mpsclip.options_page import PAGE
+from qgis_mpsclip.install.session import Installation
 from qgis_mpsclip.rendering.plan import has_grid
 from qgis_mpsclip.rendering.sources import engine_source
 from qgis_mpsclip.results import ResultsPanel
@@ -48,7 +49,12 @@ class SearchDock(QgsDockWidget):
     """Search one's own imagery in plain words."""
 
     def __init__(
-        self, iface: QgisInterface, client: EngineClient, settings: Settings, parent: QWidget | None = None
+        self,
+        iface: QgisInterface,
+        client: EngineClient,
+        settings: Settings,
+        parent: QWidget | None = None,
+        installation: Installation | None = None,
     ) -> None:
         super().__init__(tr("MPS-CLIP Search"), parent or iface.mainWindow())
         self.setObjectName("mpsclip_dock")
@@ -64,6 +70,8 @@ class SearchDock(QgsDockWidget):
         self.extent = ExtentPicker(iface)
         self.advanced = AdvancedOptions(settings)
         self.progress = ProgressRow()
+        self.installation = installation or Installation(settings, client, self)
+        self.engine = EngineNotice(iface, self.installation, self)
         self.notice = NoticeBox()
         self.results = ResultsPanel(iface, settings, self)
         self.controller = SearchController(iface, client, settings, self.results, self.progress, self)
@@ -173,12 +181,19 @@ class SearchDock(QgsDockWidget):
         self.advanced.unfolded.connect(self._ask_for_lists)
         self.controller.busyChanged.connect(self._busy_changed)
         self.controller.engineMissing.connect(self._engine_missing)
+        self.engine.changed.connect(lambda: self._show_notice(self._notice_kept))
+        self.installation.changed.connect(self._environment_changed)
         self.results.rerunRequested.connect(self._rerun)
         shortcut = QShortcut(QKeySequence("Ctrl+L"), self)
         shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         shortcut.activated.connect(self._go_to_query)
 
     # ---- following events
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """See whether there is an engine, before the user types."""
+        super().showEvent(event)
+        self.engine.look()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Esc cancels, unless a widget in the dock has a use for it."""
@@ -197,10 +212,15 @@ class SearchDock(QgsDockWidget):
         self._show_notice(None)
 
     def _engine_missing(self, text: str) -> None:
-        self._show_notice(Notice(text, tr("Open the options…"), self._open_options))
+        self.engine.look()
+        if not self.engine.is_missing():
+            self._show_notice(Notice(text, tr("Open the options…"), self.engine.open_options))
 
-    def _open_options(self) -> None:
-        self._iface.showOptionsDialog(self._iface.mainWindow(), PAGE)
+    def _environment_changed(self) -> None:
+        """Another engine has other models and devices. It is asked for them when it answers anyway, or is asked to."""
+        self._lists_asked = False
+        if not self.advanced.isCollapsed() and not self.engine.is_missing():
+            self._ask_for_lists()
 
     def _rasters_changed(self) -> None:
         layers = self.rasters.selection().layers
@@ -210,9 +230,13 @@ class SearchDock(QgsDockWidget):
         self._show_notice(self._notice_kept)
 
     def _show_notice(self, notice: Notice | None) -> None:
-        """A notice, or the one for an empty project where there is none."""
+        """A notice, or what else there is to do first: the engine's installation, a raster for an empty project."""
         self._notice_kept = notice if notice is not None and notice != self._nothing_to_search() else None
-        self.notice.show_notice(self._notice_kept or (None if self.rasters.has_choice() else self._nothing_to_search()))
+        self.notice.show_notice(
+            self._notice_kept
+            or self.engine.notice()
+            or (None if self.rasters.has_choice() else self._nothing_to_search())
+        )
 
     def _nothing_to_search(self) -> Notice:
         return Notice(

@@ -120,12 +120,17 @@ class EngineStatus(EngineAlgorithm):
         for name, text in texts.items():
             file = self.parameterAsFileOutput(values, name, context)
             if file:
-                _write(Path(file), text)
+                write_text(Path(file), text)
                 results[name] = file
         return results
 
 
-def _write(file: Path, text: str) -> None:
+def write_text(file: Path, text: str) -> None:
+    """Write a report.
+
+    Raises:
+        QgsProcessingException: it cannot be written.
+    """
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:

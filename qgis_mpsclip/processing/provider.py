@@ -9,6 +9,7 @@ from qgis_mpsclip.icons import FOLDER, icon
 from qgis_mpsclip.processing.batchsearch import BatchSearch
 from qgis_mpsclip.processing.buildindex import BuildIndex
 from qgis_mpsclip.processing.enginestatus import EngineStatus
+from qgis_mpsclip.processing.installengine import InstallEngine
 from qgis_mpsclip.processing.searchimagery import SearchImagery
 
 PROVIDER_ID = "mpsclip"  # frozen: scripts and models name algorithms by it
@@ -36,5 +37,5 @@ class MpsClipProvider(QgsProcessingProvider):
         return True
 
     def loadAlgorithms(self) -> None:
-        for algorithm in (SearchImagery, BatchSearch, BuildIndex, EngineStatus):
+        for algorithm in (SearchImagery, BatchSearch, BuildIndex, EngineStatus, InstallEngine):
             self.addAlgorithm(algorithm())

@@ -1,0 +1,283 @@
+"""``mpsclip:installengine``: what the button Install Engine does, for scripts and machines without a display."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from typing import Any
+
+from qgis.core import (
+    Qgis,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingOutputBoolean,
+    QgsProcessingOutputString,
+    QgsProcessingParameterBoolean,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterFile,
+    QgsProcessingParameterFileDestination,
+    QgsProcessingParameterString,
+)
+
+from qgis_mpsclip.client.blocking import renew_shared_engine
+from qgis_mpsclip.client.interpreter import find_interpreter
+from qgis_mpsclip.diagnostics import install_report
+from qgis_mpsclip.dock.progress_row import duration
+from qgis_mpsclip.errors import EngineMissing, MpsClipError
+from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.install.doctor import findings_text, run_doctor
+from qgis_mpsclip.install.errors import InstallCancelled, InstallError
+from qgis_mpsclip.install.installed import InstalledEnvironment, current
+from qgis_mpsclip.install.job import InstallJob
+from qgis_mpsclip.install.locks import read_locks
+from qgis_mpsclip.install.log import new_log_file
+from qgis_mpsclip.install.news import news
+from qgis_mpsclip.install.places import environments_folder
+from qgis_mpsclip.install.plan import Choice, InstallOptions, choices, requirements_folder
+from qgis_mpsclip.install.room import folder_named, free_bytes
+from qgis_mpsclip.install.session import adopt
+from qgis_mpsclip.install.stage import InstallProgress
+from qgis_mpsclip.install.wording import needs_text, nothing_suits, stage_text
+from qgis_mpsclip.processing.base import EngineAlgorithm, told
+from qgis_mpsclip.processing.enginestatus import write_text
+from qgis_mpsclip.settings import Settings
+
+CHOICE = "CHOICE"
+INSTALL_FOLDER = "INSTALL_FOLDER"
+WHEELS = "WHEELS"
+BASE_PYTHON = "BASE_PYTHON"
+PACKAGE_INDEX = "PACKAGE_INDEX"
+TORCH_INDEX = "TORCH_INDEX"
+REINSTALL = "REINSTALL"
+OUTPUT_REPORT = "OUTPUT_REPORT"
+PYTHON = "PYTHON"
+FOLDER = "FOLDER"
+READY = "READY"
+MESSAGE = "MESSAGE"
+AUTOMATIC = "auto"
+_TEXT_SECONDS = 5.0  # dialogs keep every text in their log
+
+
+class InstallEngine(EngineAlgorithm):
+    """Installs, updates or installs again; where nothing is to be done, it does nothing."""
+
+    ICON = "install"
+
+    def name(self) -> str:
+        return "installengine"
+
+    def displayName(self) -> str:
+        return tr("Install engine")
+
+    def tags(self) -> list[str]:
+        return tr("installation,setup,update,environment,PyTorch,uv,offline,wheels").split(",")
+
+    def shortDescription(self) -> str:
+        return tr("Installs the search engine, or updates it, into a folder of its own.")
+
+    def shortHelpString(self) -> str:
+        return tr(
+            "<p>Makes an environment for the search engine from the packages that this plugin was tested with, and puts"
+            " it to use once it has passed a check. QGIS's own Python is not touched. A gigabyte or more is downloaded,"
+            " unless a folder of wheels is given.</p><p>Where the engine is installed and up to date, nothing is done."
+            " What was downloaded before an interruption is not downloaded again. Where it fails, what was installed"
+            " before is as it was.</p>"
+        )
+
+    def flags(self) -> Qgis.ProcessingAlgorithmFlags:
+        return super().flags() | Qgis.ProcessingAlgorithmFlag.HideFromModeler
+
+    def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
+        basic = [
+            QgsProcessingParameterEnum(
+                CHOICE,
+                tr("What to install (auto: what suits this machine)"),
+                options=_choice_ids(),
+                defaultValue=AUTOMATIC,
+                usesStaticStrings=True,
+            ),
+            QgsProcessingParameterFile(
+                INSTALL_FOLDER,
+                tr("Folder for the environment (by default that of the options)"),
+                Qgis.ProcessingFileParameterBehavior.Folder,
+                optional=True,
+            ),
+            QgsProcessingParameterFile(
+                WHEELS,
+                tr("Folder of wheels, to install from without a network"),
+                Qgis.ProcessingFileParameterBehavior.Folder,
+                optional=True,
+            ),
+            QgsProcessingParameterBoolean(REINSTALL, tr("Install again what is up to date"), defaultValue=False),
+        ]
+        advanced = [
+            QgsProcessingParameterFile(BASE_PYTHON, tr("Python to make the environment from"), optional=True),
+            QgsProcessingParameterString(PACKAGE_INDEX, tr("Package index (address of a mirror)"), optional=True),
+            QgsProcessingParameterString(TORCH_INDEX, tr("PyTorch index (address of a mirror)"), optional=True),
+        ]
+        for parameter in advanced:
+            parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
+        report = QgsProcessingParameterFileDestination(
+            OUTPUT_REPORT, tr("Report"), tr("Markdown files (*.md)"), optional=True, createByDefault=False
+        )
+        outputs = [
+            QgsProcessingOutputString(PYTHON, tr("Python that runs the engine")),
+            QgsProcessingOutputString(FOLDER, tr("Folder of the environment")),
+            QgsProcessingOutputBoolean(READY, tr("Whether the engine is installed")),
+            QgsProcessingOutputString(MESSAGE, tr("What was done")),
+        ]
+        self.define([*basic, *advanced, report], outputs)
+
+    def processAlgorithm(
+        self, values: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> dict[str, Any]:
+        settings = Settings()
+        with told():
+            options, present = self._options(values, context, settings)
+            again = self.parameterAsBoolean(values, REINSTALL, context)
+            installed = present if not again and _is_up_to_date(present, options) else None
+        report_file = self.parameterAsFileOutput(values, OUTPUT_REPORT, context)
+        if installed is not None:
+            message = tr("The search engine is installed and up to date.")
+            feedback.pushInfo(message)
+        else:
+            _tell_plan(options, feedback)
+            done = self._install(options, report_file, feedback)
+            if done is None:
+                return {}
+            installed, message = done
+        adopt(settings, options)
+        news().environmentChanged.emit()
+        renew_shared_engine()
+        _warn_of_others(settings, installed, feedback)
+        results = {PYTHON: str(installed.python), FOLDER: str(installed.folder), READY: True, MESSAGE: message}
+        if report_file:
+            with told():
+                write_text(Path(report_file), run_doctor(settings, feedback.isCanceled))
+            results[OUTPUT_REPORT] = report_file
+        return results
+
+    def _options(
+        self, values: dict[str, Any], context: QgsProcessingContext, settings: Settings
+    ) -> tuple[InstallOptions, InstalledEnvironment | None]:
+        """What to install, and what is there already."""
+        given = self.parameterAsString(values, INSTALL_FOLDER, context).strip()
+        folder = folder_named(given) if given else environments_folder(settings)
+        present = current(folder)
+        wheels = self.parameterAsString(values, WHEELS, context).strip() or settings.wheels_folder.strip()
+        base = self.parameterAsString(values, BASE_PYTHON, context).strip()
+        options = InstallOptions(
+            choice=_choice(self.parameterAsEnumString(values, CHOICE, context), present),
+            folder=folder,
+            wheels=Path(wheels).expanduser() if wheels else None,
+            base_python=Path(base).expanduser() if base else None,
+            index_url=self.parameterAsString(values, PACKAGE_INDEX, context).strip() or settings.package_index.strip(),
+            torch_index=self.parameterAsString(values, TORCH_INDEX, context).strip() or settings.torch_index.strip(),
+        )
+        return options, present
+
+    def _install(
+        self, options: InstallOptions, report_file: str, feedback: QgsProcessingFeedback
+    ) -> tuple[InstalledEnvironment, str] | None:
+        """The environment and what was done, in words; None after the user has cancelled.
+
+        Raises:
+            QgsProcessingException: it failed; the report is written all the same.
+        """
+        log, begun = new_log_file(), time.monotonic()
+        try:
+            job = InstallJob(options, log)
+            environment = job.run(_Reporter(feedback).progress, feedback.isCanceled)
+        except InstallCancelled as error:
+            if not feedback.isCanceled():
+                raise QgsProcessingException(str(error)) from error
+            feedback.pushInfo(str(error))
+            return None
+        except MpsClipError as error:
+            if report_file:
+                facts = [("Choice", options.choice.id)]
+                with contextlib.suppress(QgsProcessingException):  # why it failed matters more
+                    write_text(Path(report_file), install_report(Settings(), str(error), facts, log))
+            raise QgsProcessingException(_with_log(str(error), log)) from error
+        for line in findings_text(job.report.get("findings", ())).splitlines():
+            feedback.pushInfo(line)
+        message = tr("The search engine was installed in {time}.").format(time=duration(time.monotonic() - begun))
+        feedback.pushInfo(message)
+        return environment, message
+
+
+class _Reporter:
+    """The job's progress as Processing shows it."""
+
+    def __init__(self, feedback: QgsProcessingFeedback) -> None:
+        self._feedback = feedback
+        self._step = ""
+        self._said = 0.0
+
+    def progress(self, progress: InstallProgress) -> None:
+        self._feedback.setProgress(progress.percent)
+        now = time.monotonic()
+        if progress.step != self._step or now - self._said >= _TEXT_SECONDS:
+            self._step, self._said = progress.step, now
+            self._feedback.setProgressText(stage_text(progress))
+
+
+def _choice_ids() -> list[str]:
+    """``auto``, and the locks that come with the plugin, whether this machine can use them or not."""
+    try:
+        return [AUTOMATIC, *(lock.id for lock in read_locks(requirements_folder()).locks)]
+    except InstallError:  # said when the algorithm runs
+        return [AUTOMATIC]
+
+
+def _choice(name: str, present: InstalledEnvironment | None) -> Choice:
+    """The choice of that name; of ``auto`` the one that is installed, else the one that suits this machine.
+
+    Raises:
+        InstallError: this machine cannot use it, or none.
+    """
+    offered = choices()
+    known = {each.id: each for each in offered}
+    if not offered:
+        raise InstallError(nothing_suits())
+    if name == AUTOMATIC:
+        return known.get(present.choice_id if present is not None else "", offered[0])
+    if name not in known:
+        raise InstallError(
+            tr("“{name}” cannot be installed on this machine.").format(name=name),
+            tr("Choose one of: {names}.").format(names=", ".join([AUTOMATIC, *known])),
+        )
+    return known[name]
+
+
+def _is_up_to_date(present: InstalledEnvironment | None, options: InstallOptions) -> bool:
+    return present is not None and present.lock_digest == options.choice.lock_digest
+
+
+def _tell_plan(options: InstallOptions, feedback: QgsProcessingFeedback) -> None:
+    choice = options.choice
+    needs = needs_text(choice, free_bytes(options.folder), options.wheels is not None)
+    feedback.pushInfo(f"{choice.id}: {choice.label}. {needs}.")
+    feedback.pushInfo(tr("Folder: {folder}").format(folder=options.folder))
+
+
+def _warn_of_others(settings: Settings, environment: InstalledEnvironment, feedback: QgsProcessingFeedback) -> None:
+    """Another Python may go before what was installed."""
+    try:
+        used = find_interpreter(settings)
+    except EngineMissing as error:
+        feedback.pushWarning(str(error))
+        return
+    if used.python != environment.python:
+        feedback.pushWarning(
+            tr(
+                "Searches use {python}, which a setting, the variable MPSCLIP_PYTHON or a checkout puts before it."
+            ).format(python=used.python)
+        )
+
+
+def _with_log(text: str, log: Path | None) -> str:
+    return f"{text}\n{tr('The whole log: {file}').format(file=log)}" if log is not None else text
