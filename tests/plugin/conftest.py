@@ -100,6 +100,7 @@ def private_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MPSCLIP_CACHE", str(folder / "cache"))
         patch.setenv("MPSCLIP_DATA_DIR", str(folder / "data"))
+        patch.setenv("XDG_DATA_HOME", str(folder / "local"))  # an engine that this user has installed is not tested
         for name in FOREIGN:
             patch.delenv(name, raising=False)
         yield folder

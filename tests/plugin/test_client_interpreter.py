@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from qgis_mpsclip.client.interpreter import PACKAGE, Interpreter, engine_folder, find_interpreter
 from qgis_mpsclip.errors import EngineMissing
+from qgis_mpsclip.install.installed import InstalledEnvironment, make_current
+from qgis_mpsclip.install.places import default_folder
 from qgis_mpsclip.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -78,6 +81,39 @@ def test_folder_of_plugins_with_an_environment_is_no_checkout(zip_install: Path)
     make(zip_install.parent / ".venv" / "bin" / "python")
     with pytest.raises(EngineMissing, match="Options ▸ MPS-CLIP"):
         find_interpreter(Settings(), {}, zip_install)
+
+
+def install(folder: Path) -> Path:
+    """An environment in a folder of environments; its Python."""
+    python = make(folder / "env-1" / "bin" / "python")
+    details = ("choice", "cpu", "0.1.0", "now")
+    make_current(folder, InstalledEnvironment(folder / "env-1", python, "digest", *details))
+    return python
+
+
+def test_installed_environment_comes_after_all_others(zip_install: Path, tmp_path: Path) -> None:
+    settings = Settings()
+    settings.install_folder = str(tmp_path / "engines")
+    python = install(tmp_path / "engines")
+    assert find_interpreter(settings, {}, zip_install) == Interpreter(python, zip_install / "engine_src", "installed")
+    assert find_interpreter(settings, {}).origin == "checkout"
+    chosen = {"MPSCLIP_PYTHON": str(make(tmp_path / "python"))}
+    assert find_interpreter(settings, chosen, zip_install).origin == "environment"
+
+
+def test_environment_in_the_default_folder_is_found(zip_install: Path) -> None:
+    python = install(default_folder())
+    assert find_interpreter(Settings(), {}, zip_install).python == python
+    shutil.rmtree(default_folder())
+
+
+def test_missing_engine_is_answered_with_how_to_get_it(zip_install: Path) -> None:
+    settings = Settings()
+    settings.install_folder = str(zip_install / "not allowed")
+    with pytest.raises(EngineMissing, match="not installed") as caught:
+        find_interpreter(settings, {}, zip_install)
+    for way in ("Install engine", "mpsclip:installengine", "Settings ▸ Options ▸ MPS-CLIP"):
+        assert way in caught.value.remedy
 
 
 @pytest.mark.parametrize("name", ["missing", "text", "folder"])
