@@ -32,8 +32,9 @@ class Lock:
         torch_backend: uv's name of the index of that build.
         accelerators: what PyTorch's build runs on, by ``sys.platform``; a platform that is not here is not covered.
         machines: architectures that are covered, by ``sys.platform``.
-        download_bytes, installed_bytes: sizes by ``sys.platform``.
-        cuda: CUDA level that the driver must have for the build to use the card; empty where not said.
+        download_bytes, installed_bytes: sizes by ``sys.platform``; a platform is missing where they are not known.
+        cuda: the CUDA that comes with PyTorch's build, as its first number: an NVIDIA driver runs all of its own
+            first number and of lower ones. 0: none, or not known.
     """
 
     id: str
@@ -45,7 +46,7 @@ class Lock:
     machines: dict[str, list[str]]
     download_bytes: dict[str, int]
     installed_bytes: dict[str, int]
-    cuda: str = ""
+    cuda: int = 0
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,12 @@ class Locks:
 
     Attributes:
         python: versions they hold for, such as ``3.12``.
+        macos: oldest macOS that they hold for, such as ``14.0``; empty: any.
         build: lock of what building and installing need; uv is in it.
     """
 
     python: tuple[str, ...]
+    macos: str
     build: Path
     locks: tuple[Lock, ...]
 
@@ -75,6 +78,7 @@ def read_locks(requirements: Path) -> Locks:
             raise ValueError(f"format {described['format']}")
         locks = Locks(
             tuple(str(version) for version in described["python"]),
+            str(described.get("macos") or ""),
             _present(requirements / described["build"]),
             tuple(_lock(requirements, entry) for entry in described["locks"]),
         )
@@ -138,10 +142,23 @@ def _lock(requirements: Path, entry: dict[str, Any]) -> Lock:
         entry.get("torch_backend") or None,
         dict(entry["accelerators"]),
         {name: list(machines) for name, machines in entry["machines"].items()},
-        {name: int(count) for name, count in entry["download_bytes"].items()},
-        {name: int(count) for name, count in entry["installed_bytes"].items()},
-        str(entry.get("cuda") or ""),
+        _known(entry["download_bytes"]),
+        _known(entry["installed_bytes"]),
+        _cuda(requirements / entry["file"], entry.get("torch_backend") or ""),
     )
+
+
+def _known(sizes: dict[str, int | None]) -> dict[str, int]:
+    return {name: int(count) for name, count in sizes.items() if count is not None}
+
+
+def _cuda(lock: Path, torch_backend: str) -> int:
+    """From the name of the build (``cu128``), else from the CUDA runtime in the lock; a CPU build has none."""
+    if torch_backend:
+        found = re.fullmatch(r"cu(\d+)\d", torch_backend)
+        return int(found.group(1)) if found else 0
+    runtimes = (re.search(r"==(\d+)", entry) for name, entry in entries(lock) if name == "nvidia-cuda-runtime")
+    return max((int(runtime.group(1)) for runtime in runtimes if runtime), default=0)
 
 
 def _present(file: Path) -> Path:

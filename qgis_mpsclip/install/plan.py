@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import platform as system_platform
 import shutil
 import sys
 from dataclasses import dataclass
@@ -20,6 +20,9 @@ from qgis_mpsclip.sizes import size_text
 
 # Python, uv, logs, and what a file system needs for itself.
 SPARE_BYTES = 500_000_000
+# Bytes on disk for each byte of download: measured for the engine's lock, whose CUDA libraries are packed the least.
+_UNPACKED = {"cuda": 1.9, "mps": 2.8, "cpu": 2.8}
+_INSTALLED = {"cuda": 7_000_000_000, "mps": 1_500_000_000, "cpu": 2_000_000_000}
 _SAME_MACHINE = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}
 
 
@@ -35,8 +38,10 @@ class Choice:
         lock: all packages with hashes.
         torch_lock: another build of PyTorch, installed first; None: the one in ``lock``.
         torch_backend: uv's name of the index of that build.
-        download_bytes, installed_bytes: about so many; 0 where not known.
+        download_bytes: about so many; 0 where not known.
+        installed_bytes: about so many, estimated where not known.
         recommended: the one that suits this machine; true of one choice.
+        cuda: first number of the CUDA that comes along; 0: none, or not known.
     """
 
     id: str
@@ -49,6 +54,7 @@ class Choice:
     download_bytes: int
     installed_bytes: int
     recommended: bool = False
+    cuda: int = 0
 
     @property
     def lock_digest(self) -> str:
@@ -110,10 +116,10 @@ def choices(
     Raises:
         InstallError: of kind ``locks``.
     """
-    locks = read_locks(requirements or requirements_folder()).locks
+    locks = read_locks(requirements or requirements_folder())
     architecture = machine or this_machine()
-    covered = [lock for lock in locks if _covers(lock, platform, architecture)]
-    if not covered:
+    covered = [lock for lock in locks.locks if _covers(lock, platform, architecture)]
+    if not covered or not _runs_here(locks.macos, platform):
         return []
     device = device or detect_device(platform)
     best = min(covered, key=lambda lock: _unsuited(lock, platform, device))  # the first of equals
@@ -169,9 +175,23 @@ def check_disk(folder: Path, choice: Choice, uv_cache: Path | None = None) -> No
             )
 
 
+def driver_note(choice: Choice, device: Device) -> str:
+    """What to know of the graphics card before installing, translated; empty where there is nothing."""
+    if choice.accelerator != "cuda" or device.kind != "cuda" or not _is_too_new(choice.cuda, device):
+        return ""
+    return tr(
+        "The driver {driver} of {name} runs CUDA {level}, and this build needs CUDA {needed}: until the driver is"
+        " updated, the engine computes on the CPU."
+    ).format(driver=device.driver, name=device.name, level=device.cuda_level, needed=choice.cuda)
+
+
 def _covers(lock: Lock, platform: str, machine: str) -> bool:
     machines = {_architecture(name) for name in lock.machines.get(platform, [])}
     return platform in lock.accelerators and _architecture(machine) in machines
+
+
+def _runs_here(macos: str, platform: str) -> bool:
+    return platform != sys.platform or platform != "darwin" or _numbers(system_platform.mac_ver()[0]) >= _numbers(macos)
 
 
 def _architecture(machine: str) -> str:
@@ -181,17 +201,30 @@ def _architecture(machine: str) -> str:
 def _unsuited(lock: Lock, platform: str, device: Device) -> tuple[bool, bool, bool, int]:
     """Sorts locks: the smallest suits the machine best."""
     accelerator = lock.accelerators[platform]
-    too_new = accelerator == "cuda" and bool(device.cuda_level) and _level(lock.cuda) > _level(device.cuda_level)
     return (
         lock.profile != "engine",
-        too_new,
+        accelerator == "cuda" and _is_too_new(lock.cuda, device),
         accelerator != device.kind,
-        lock.installed_bytes.get(platform, 0),
+        _installed_bytes(lock, platform),
     )
 
 
-def _level(cuda: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in cuda.split(".") if part.isdigit())
+def _is_too_new(cuda: int, device: Device) -> bool:
+    """Whether the driver does not run this CUDA; it runs all of its own first number and of lower ones."""
+    return bool(device.cuda_level) and (cuda,) > _numbers(device.cuda_level)[:1]
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def _installed_bytes(lock: Lock, platform: str) -> int:
+    """Recorded, else estimated from the download, else from what PyTorch's builds take."""
+    download = lock.download_bytes.get(platform)
+    if platform in lock.installed_bytes:
+        return lock.installed_bytes[platform]
+    accelerator = lock.accelerators[platform]
+    return _INSTALLED[accelerator] if download is None else int(download * _UNPACKED[accelerator])
 
 
 def _choice(lock: Lock, platform: str, recommended: bool) -> Choice:
@@ -205,18 +238,19 @@ def _choice(lock: Lock, platform: str, recommended: bool) -> Choice:
         lock.torch_file,
         lock.torch_backend,
         lock.download_bytes.get(platform, 0),
-        lock.installed_bytes.get(platform, 0),
+        _installed_bytes(lock, platform),
         recommended,
+        lock.cuda if accelerator == "cuda" else 0,
     )
 
 
-def _label(profile: str, accelerator: str, cuda: str) -> str:
+def _label(profile: str, accelerator: str, cuda: int) -> str:
     runs_on = {
-        "cuda": tr("NVIDIA graphics card (CUDA {level}) or CPU").format(level=cuda).replace(" )", ")"),
+        "cuda": tr("NVIDIA graphics card (CUDA {level}) or CPU").format(level=cuda or "").replace(" )", ")"),
         "mps": tr("Apple graphics (MPS) or CPU"),
     }.get(accelerator, tr("CPU only"))
     return tr("{runs_on}, with the SamGeo segmenters").format(runs_on=runs_on) if profile == "samgeo" else runs_on
 
 
 def _device_of(folder: Path) -> int:
-    return os.stat(places.existing_parent(folder)).st_dev  # noqa: PTH116 - st_dev tells file systems apart on Windows too
+    return places.existing_parent(folder).stat().st_dev  # tells file systems apart on Windows too

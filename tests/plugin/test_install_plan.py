@@ -11,10 +11,19 @@ import pytest
 from qgis_mpsclip.install.device import Device
 from qgis_mpsclip.install.errors import InstallError
 from qgis_mpsclip.install.locks import digest, hashes, read_locks, without_torch
-from qgis_mpsclip.install.plan import Choice, check_disk, choices, options_from_settings, requirements_folder
+from qgis_mpsclip.install.plan import (
+    Choice,
+    check_disk,
+    choices,
+    driver_note,
+    options_from_settings,
+    requirements_folder,
+)
 from qgis_mpsclip.settings import Settings
 
 LOCK = """# written by make lock
+nvidia-cuda-runtime==13.2.86 ; sys_platform == 'linux' \\
+    --hash=sha256:{1}
 nvidia-cublas==13.1 ; sys_platform == 'linux' \\
     --hash=sha256:{0}
     # via torch
@@ -29,7 +38,7 @@ triton==3.1 \\
     --hash=sha256:{1}
 """.format("a" * 64, "b" * 64)
 CPU, MPS = Device("cpu"), Device("mps", "Apple M2")
-OLD_CARD, NEW_CARD = Device("cuda", "T4", "525", "12.0"), Device("cuda", "L4", "590", "13.1")
+OLD_CARD, NEW_CARD = Device("cuda", "T4", "525", "12.9"), Device("cuda", "L4", "580", "13.0")
 ALL = {"linux": ["x86_64"], "darwin": ["arm64"], "win32": ["AMD64"]}
 
 
@@ -56,7 +65,7 @@ def cpu(name: str = "engine-cpu") -> dict[str, object]:
 
 @pytest.fixture
 def requirements(tmp_path: Path) -> Path:
-    return write(tmp_path, lock("engine-default", cuda="13.0"), lock("samgeo-default", profile="samgeo"), cpu())
+    return write(tmp_path, lock("engine-default"), lock("samgeo-default", profile="samgeo"), cpu())
 
 
 def write(folder: Path, *locks: dict[str, object], **changes: object) -> Path:
@@ -93,14 +102,30 @@ def test_choice_says_what_it_takes_and_runs_on(requirements: Path) -> None:
     assert (small.label, small.accelerator, small.torch_backend) == ("CPU only", "cpu", "cpu")
     assert (small.download_bytes, small.installed_bytes) == (400_000_000, 1_500_000_000)
     assert small.torch_lock == requirements / "torch-cpu.txt"
-    assert large.label == "NVIDIA graphics card (CUDA 13.0) or CPU"
-    assert segmenters.label == "NVIDIA graphics card (CUDA) or CPU, with the SamGeo segmenters"
+    assert large.label == "NVIDIA graphics card (CUDA 13) or CPU"
+    assert segmenters.label == "NVIDIA graphics card (CUDA 13) or CPU, with the SamGeo segmenters"
     (apple, _) = choices(requirements, MPS, "darwin", "arm64")
     assert (apple.label, apple.lock, apple.torch_lock) == (
         "Apple graphics (MPS) or CPU",
         requirements / "engine.txt",
         None,
     )
+
+
+def test_sizes_that_are_not_known_are_estimated(tmp_path: Path) -> None:
+    sizes = {"download_bytes": {"linux": 1_000_000, "win32": None}, "installed_bytes": {"linux": None}}
+    write(tmp_path, lock("a", **sizes))
+    (linux,) = choices(tmp_path, CPU, "linux", "x86_64")
+    assert (linux.download_bytes, linux.installed_bytes) == (1_000_000, 1_900_000)
+    (windows,) = choices(tmp_path, CPU, "win32", "AMD64")
+    assert (windows.download_bytes, windows.installed_bytes) == (0, 2_000_000_000)
+
+
+def test_driver_that_is_too_old_for_the_build_is_told(requirements: Path) -> None:
+    small, large, _ = choices(requirements, OLD_CARD, "linux", "x86_64")
+    assert driver_note(large, OLD_CARD).startswith("The driver 525 of T4 runs CUDA 12.9, and this build needs CUDA 13:")
+    for choice, device in [(large, NEW_CARD), (large, CPU), (small, OLD_CARD)]:
+        assert driver_note(choice, device) == ""
 
 
 @pytest.mark.parametrize("damage", ["missing", "not json", "format", "no file", "no locks"])
