@@ -114,8 +114,8 @@ def _forbidden(log: Log) -> Trouble | None:
     if found["status"] == "401" or "Unauth" in found[0]:
         problem = tr("A user name and a password are asked for by {host} (401).")
         remedy = tr(
-            "Put them into the index's address under Settings ▸ Options ▸ MPS-CLIP (https://user:password@host/…), or"
-            " into a .netrc file in your home folder."
+            "Put both before the host in the index's address under Settings ▸ Options ▸ MPS-CLIP, parted by a colon and"
+            " followed by @, or put them into a file .netrc in your home folder."
         )
     else:
         problem = tr("The request was refused by {host} (403).")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
+from qgis_mpsclip.client.interpreter import engine_folder
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install.troubles.log import Log, Rule, Trouble
 
-# How the wheels of a lock are fetched on another machine, for this one.
-FETCH = "python -m pip download --require-hashes --only-binary :all: --dest {folder} -r {lock}"
+# How the wheels of the locks are fetched on another machine for this one; uv is in the second lock.
+FETCH = "python -m pip download --no-deps --require-hashes --only-binary :all: --dest wheels -r engine.txt -r build.txt"
 
 
 def _changed(log: Log) -> Trouble | None:
@@ -128,11 +129,13 @@ def _not_in_folder(log: Log) -> Trouble | None:
             package=_words(wanted["pin"] if wanted else found["package"])
         ),
         tr(
-            "Add the wheel ({pattern}). All of them are fetched on a computer with internet, with the same system and"
-            " Python as this one, by: {command}"
+            "Add the file {pattern} to it. All files are fetched on a computer with internet, with the same system and"
+            " the same Python version, by copying engine.txt (samgeo.txt for all segmenters) and build.txt from"
+            " {requirements} to it and running: {command}"
         ).format(
             pattern=_file_pattern(wanted["pin"] if wanted else found["package"]),
-            command=FETCH.format(folder="wheels", lock="engine.txt"),
+            requirements=_requirements(),
+            command=FETCH,
         ),
     )
 
@@ -191,6 +194,11 @@ def _old_glibc(what: str, needed: str, own: str) -> Trouble:
             " Settings ▸ Options ▸ MPS-CLIP."
         ),
     )
+
+
+def _requirements() -> str:
+    folder = engine_folder()
+    return str(folder / "requirements") if folder is not None else "engine_src/requirements"
 
 
 def _words(pin: str) -> str:
