@@ -1,0 +1,40 @@
+"""Settings of the distillation."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class DistilConfig(BaseModel):
+    """Learning rates are peaks of a short warm-up and a cosine to 0."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int = 0
+    teacher_size: int = Field(192, ge=64, multiple_of=32, description="side at which teachers see images")
+    crops: int = Field(2, ge=0, description="of each image, drawn once")
+    mixtures: int = Field(2, ge=0, description="of each image with another, drawn once")
+    smallest_crop: float = Field(0.4, gt=0.0, le=1.0, description="share of the area")
+    turns: int = Field(2, ge=1, le=8, description="symmetries of a crop or mixture that teachers see; whole images: 4")
+    hub_strength: float = Field(0.6, ge=0.0, description="of the correction of hubs, see TargetSpace; 0: none")
+    hub_scale: float = Field(20.0, gt=0.0)
+    image_epochs: float = Field(12, gt=0)
+    image_batch: int = Field(128, ge=2)
+    image_size: int = Field(160, ge=64, multiple_of=32)
+    late_image_size: int = Field(192, ge=64, multiple_of=32, description="side in the last part of the training")
+    late_share: float = Field(0.4, ge=0.0, le=1.0)
+    frozen_stages: int = Field(3, ge=0, le=7)
+    lr_image: float = 3e-4
+    drop_path: float = Field(0.05, ge=0.0, lt=1.0)
+    jitter: float = Field(0.3, ge=0.0)
+    dense_weight: float = Field(0.2, ge=0.0, description="of the losses on mosaics, in every other step; 0: left out")
+    text_epochs: float = Field(2, gt=0)
+    text_batch: int = Field(128, ge=2)
+    lr_text: float = 1e-4
+    text_ema_decay: float = Field(0.99, ge=0.0, lt=1.0)
+    synonym_rate: float = Field(0.5, ge=0.0, le=1.0, description="share of texts read with another noun")
+    cosine_weight: float = Field(4.0, ge=0.0, description="of 1 - cosine, beside the divergence on the bank")
+    bank: int = Field(2000, ge=1, description="targets of the other kind that a step compares with")
+    weight_decay: float = 0.02
+    gradient_clip: float = 2.0
+    ema_decay: float = Field(0.995, ge=0.0, lt=1.0)

@@ -1,0 +1,142 @@
+"""Teaches the image tower and its head the targets of the fixed views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor
+
+from engine.models.compact.dual_encoder import DualEncoder
+from engine.models.compact.image_tower import STRIDE, normalise_pixels
+from engine.train.losses import multiple_instance_contrastive, text_to_image_contrastive
+from engine.train.packaged.augment import jitter_colours
+from engine.train.packaged.data import TrainingData
+from engine.train.packaged.distil.config import DistilConfig
+from engine.train.packaged.distil.regression import fit_head, follow, learning_rate_factor, regression_loss
+from engine.train.packaged.distil.views import SYMMETRIES, FixedViews, symmetry
+from engine.train.packaged.loop import trainable
+from engine.train.packaged.measure import pooled_features
+from engine.train.packaged.mosaic import PARTS, mosaics
+from engine.types import Progress, ProgressSink
+
+DENSE_SCALE = 14.0
+MOSAIC_SIZE = 192
+WHOLE_SHARE, MIXED_SHARE = 0.3, 0.3  # of the views of a batch, where crops and mixtures are drawn
+
+
+class ImageStudent:
+    """Regression on the targets, and in every other step the losses of mosaics against fixed targets of texts.
+
+    Args:
+        model: the student; its image tower and image head are trained.
+        targets: of the views ``(N, V, E)``.
+        text_targets: of each training text and noun ``(E,)``.
+        random: on the CPU.
+    """
+
+    def __init__(
+        self,
+        model: DualEncoder,
+        data: TrainingData,
+        views: FixedViews,
+        targets: Tensor,
+        text_targets: dict[str, Tensor],
+        config: DistilConfig,
+        fabric: Fabric,
+        random: torch.Generator,
+        progress: ProgressSink,
+    ) -> None:
+        self.model, self.data, self.views, self.config = model, data, views, config
+        self.targets, self.text_targets = targets, text_targets
+        self.fabric, self.random, self.progress = fabric, random, progress
+        self.bank = torch.stack([text_targets[text] for text in data.texts])
+        parts = [1.0] + [0.0] * (len(views) - 1)
+        if views.crops:
+            parts[1 : 1 + views.crops] = [(1 - WHOLE_SHARE - MIXED_SHARE) / views.crops] * views.crops
+        if views.mixtures:
+            parts[1 + views.crops :] = [MIXED_SHARE / views.mixtures] * views.mixtures
+        parts[0] = 1 - sum(parts[1:])
+        self._shares = torch.tensor(parts)
+
+    def run(self, epoch_done: Callable[[DualEncoder, int], None]) -> None:
+        """Trains; after each epoch ``epoch_done`` is given the running average of the network and the epoch."""
+        config, model = self.config, self.model
+        fit_head(model.image_head, pooled_features(model, self.data.pixels, config.image_size), self.targets[:, 0])
+        model.requires_grad_(False)
+        model.image_tower.requires_grad_(True)
+        model.image_head.requires_grad_(True)
+        for module in model.image_tower.frozen_prefix(config.frozen_stages):
+            module.requires_grad_(False)
+        model.image_tower.drop_paths(config.drop_path)
+        optimizer = torch.optim.AdamW(trainable(model), lr=config.lr_image, weight_decay=config.weight_decay)
+        wrapped, optimizer = self.fabric.setup(model, optimizer, _reapply_compile=False)
+        for method in ("embed_images", "embed_tokens"):
+            wrapped.mark_forward_method(method)
+        average = deepcopy(model)
+        steps = max(1, len(self.data.train) // config.image_batch)
+        total = max(1, round(config.image_epochs * steps))
+        running = 0.0
+        for step in range(total):
+            if step % steps == 0:
+                order = torch.randperm(len(self.data.train), generator=self.random)
+            at = step % steps * config.image_batch
+            for group in optimizer.param_groups:
+                group["lr"] = config.lr_image * learning_rate_factor(step, total)
+            side = config.image_size if step < (1 - config.late_share) * total else config.late_image_size
+            model.train()
+            loss = self._loss(wrapped, order[at : at + config.image_batch], side, step)
+            self.fabric.backward(loss)
+            self.fabric.clip_gradients(wrapped, optimizer, max_norm=config.gradient_clip, error_if_nonfinite=True)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            follow(average, model, step, config.ema_decay)
+            running = loss.item() if step == 0 else 0.98 * running + 0.02 * loss.item()
+            self.progress(Progress("images", step + 1, total, f"loss {running:.3f}"))
+            if (step + 1) % steps == 0 or step + 1 == total:
+                epoch_done(average, -(-(step + 1) // steps))
+
+    def _loss(self, model: DualEncoder, rows: Tensor, side: int, step: int) -> Tensor:
+        config, device = self.config, self.fabric.device
+        chosen = torch.multinomial(self._shares, len(rows), replacement=True, generator=self.random)
+        turns = torch.randint(SYMMETRIES, (len(rows),), generator=self.random).tolist()
+        pictures = torch.stack(
+            [
+                symmetry(self.views.render(row, view, side), turn)
+                for row, view, turn in zip(rows.tolist(), chosen.tolist(), turns, strict=True)
+            ]
+        )
+        pictures = jitter_colours(pictures, config.jitter, self.random)
+        embeddings = model.embed_images(self._input(pictures))
+        bank = self.bank[torch.randint(len(self.bank), (config.bank,), generator=self.random)]
+        targets = self.targets[rows, chosen]
+        loss = regression_loss(embeddings, targets.to(device), bank.to(device), config.cosine_weight)
+        if config.dense_weight and step % 2 == 0 and len(rows) >= PARTS:
+            loss = loss + config.dense_weight * self._dense(model, rows)
+        return loss
+
+    def _dense(self, model: DualEncoder, rows: Tensor) -> Tensor:
+        """Tokens of mosaics against the targets of the texts of the images that they show."""
+        device = self.fabric.device
+        whole = torch.stack([self.views.render(row, 0, self.config.image_size) for row in rows.tolist()])
+        canvas, owners = mosaics(whole, MOSAIC_SIZE, STRIDE, self.random)
+        tokens, owners = model.embed_tokens(self._input(canvas)).flatten(0, 2), owners.flatten()
+        captions = []
+        for row in rows.tolist():
+            pool = self.data.train[row].captions
+            captions.append(self.text_targets[pool[int(torch.randint(len(pool), (), generator=self.random))]])
+        own = torch.eye(len(rows))[owners].T.to(device)
+        loss = text_to_image_contrastive(DENSE_SCALE * torch.stack(captions).to(device) @ tokens.T, own)
+        nouns, shown = self.data.nouns.sample(rows, self.random)
+        on_canvas = shown[owners].to(device)
+        answerable = on_canvas.any(0)
+        if bool(answerable.any()):
+            names = torch.stack([self.text_targets[noun] for noun in nouns]).to(device)
+            logits = DENSE_SCALE * tokens @ names[answerable].T
+            loss = loss + multiple_instance_contrastive(logits, on_canvas[:, answerable])
+        return loss
+
+    def _input(self, pixels: Tensor) -> Tensor:
+        return normalise_pixels(pixels).to(self.fabric.device, memory_format=torch.channels_last)

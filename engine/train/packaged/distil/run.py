@@ -1,0 +1,193 @@
+"""From trained packaged models to one that knows what they know together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random as plain_random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from engine.evaluate.retrieval import RetrievalReport
+from engine.models.compact.dual_encoder import DualEncoder
+from engine.train.packaged.config import TrainingConfig
+from engine.train.packaged.data import TrainingData, texts_of
+from engine.train.packaged.distil.config import DistilConfig
+from engine.train.packaged.distil.image_student import ImageStudent
+from engine.train.packaged.distil.space import TargetSpace
+from engine.train.packaged.distil.teachers import Teachers, network, read_checkpoint
+from engine.train.packaged.distil.text_student import train_text_tower
+from engine.train.packaged.distil.views import SYMMETRIES, FixedViews
+from engine.train.packaged.measure import val_report
+from engine.train.packaged.synonyms import Synonyms
+from engine.types import Progress, ProgressSink, no_progress
+
+TEACHER_BATCH = 64
+TARGETS_FILE = "targets.safetensors"
+QUARTER_TURNS = range(4)
+PHRASES = ("an aerial photo of {}", "a satellite image of {}", "{} seen from above", "many {}")
+PAIRS = ("{} and {}", "{} near {}", "{} beside a {}", "{} with {}", "{} next to {}")
+PAIR_COUNT = 4000
+
+
+def distil(
+    teachers: Sequence[Path],
+    data: Path,
+    out: Path,
+    config: DistilConfig,
+    fabric: Fabric,
+    progress: ProgressSink = no_progress,
+) -> RetrievalReport:
+    """Leaves ``best.pt`` and ``report.json`` in ``out``; returns the val report of the best epoch.
+
+    The student starts from the first teacher. The teachers' embeddings are kept in ``out``; a run that was cut goes on
+    from them.
+
+    Args:
+        teachers: checkpoints of runs on the same data.
+        data: folder of RSICD, or laid out like it.
+        out: exists.
+
+    Raises:
+        UsageError: a checkpoint or the data cannot be used.
+    """
+    started = time.monotonic()
+    saved = read_checkpoint(teachers[0])
+    training = TrainingConfig.model_validate(
+        {k: v for k, v in saved["config"].items() if k in TrainingConfig.model_fields}
+    )
+    loaded = TrainingData(data, training)
+    random = torch.Generator().manual_seed(config.seed)
+    views = FixedViews(loaded.pixels, config.crops, config.mixtures, config.smallest_crop, random)
+    texts, owners = texts_to_learn(loaded, config.seed)
+    embedded = _teach(teachers, loaded, views, texts, config, fabric, out / TARGETS_FILE, random, progress)
+    said = owners >= 0
+    space = TargetSpace(
+        embedded["images"][:, 0],
+        embedded["texts"][said],
+        owners[said],
+        training.embed_dim,
+        config.hub_strength,
+        config.hub_scale,
+        random,
+    )
+    rows = torch.arange(len(loaded.train))
+    # A mixture is no training image, so that all texts are its bank.
+    of_views = [embedded["images"][:, view] for view in range(len(views))]
+    images = torch.stack(
+        [space.images(view, rows if number <= views.crops else None) for number, view in enumerate(of_views)], 1
+    )
+    targets = space.texts(embedded["texts"], owners)
+    fabric.seed_everything(config.seed, verbose=False)  # the teachers may or may not have been built just now
+    model = fabric.to_device(network(saved).to(memory_format=torch.channels_last))
+    assert isinstance(model, DualEncoder)
+    train_text_tower(
+        model,
+        loaded,
+        texts,
+        targets,
+        images[:, 0],
+        Synonyms.shipped(config.synonym_rate),
+        config,
+        fabric,
+        random,
+        progress,
+    )
+    history: list[dict[str, float]] = []
+    reports: list[RetrievalReport] = []
+
+    def epoch_done(average: DualEncoder, epoch: int) -> None:
+        report = val_report(average, loaded, config.late_image_size)
+        history.append({"epoch": epoch, "val_mR": report.mean_recall, "minutes": (time.monotonic() - started) / 60})
+        reports.append(report)
+        best = max(reports, key=lambda r: r.mean_recall)
+        if best is report:
+            _save(out / "best.pt", average, loaded.vocabulary, training, config)
+        _write_report(out / "report.json", config, teachers, history, best)
+
+    student = ImageStudent(
+        model, loaded, views, images, dict(zip(texts, targets, strict=True)), config, fabric, random, progress
+    )
+    student.run(epoch_done)
+    return max(reports, key=lambda r: r.mean_recall)
+
+
+def texts_to_learn(data: TrainingData, seed: int) -> tuple[list[str], Tensor]:
+    """The texts that the student reads, and int64 ``(T,)``: the training image that each was said of, -1: none.
+
+    Beside what was said of the training images: their nouns, alone, in short phrases and in pairs, as people type them.
+    """
+    owner = {text: row for row, image in enumerate(data.train) for text in texts_of(image)}
+    random = plain_random.Random(seed)
+    nouns = data.nouns.words
+    made = [phrase.format(noun) for noun in nouns for phrase in PHRASES]
+    if len(nouns) > 1:
+        made += [random.choice(PAIRS).format(*random.sample(nouns, 2)) for _ in range(PAIR_COUNT)]  # nosec B311
+    texts = list(dict.fromkeys([*data.texts, *nouns, *made]))
+    return texts, torch.tensor([owner.get(text, -1) for text in texts])
+
+
+def _teach(
+    teachers: Sequence[Path],
+    data: TrainingData,
+    views: FixedViews,
+    texts: list[str],
+    config: DistilConfig,
+    fabric: Fabric,
+    file: Path,
+    random: torch.Generator,
+    progress: ProgressSink,
+) -> dict[str, Tensor]:
+    """The teachers' embeddings of all views ``(N, V, D)`` and of the texts ``(T, D)``, computed once."""
+    digest = hashlib.sha256(config.model_dump_json().encode())
+    for part in (*(teacher.read_bytes() for teacher in teachers), *(text.encode() for text in texts)):
+        digest.update(part)
+    # Drawn before the file is looked for, so that what comes later draws the same either way.
+    turns = [torch.randperm(SYMMETRIES, generator=random)[: config.turns].tolist() for _ in range(len(views))]
+    if file.exists():
+        kept = load_file(file)
+        if bytes(kept.pop("digest").tolist()) == digest.digest():
+            return {name: tensor.float() for name, tensor in kept.items()}
+    teacher = Teachers(teachers, fabric.device)
+    count = len(data.train)
+    parts = []
+    for start in range(0, count, TEACHER_BATCH):
+        rows = range(start, min(count, start + TEACHER_BATCH))
+        seen = []
+        for view in range(len(views)):
+            pictures = torch.stack([views.render(row, view, config.teacher_size) for row in rows])
+            seen.append(teacher.images(pictures, QUARTER_TURNS if view == 0 else turns[view]))
+        parts.append(torch.stack(seen, 1).half())
+        progress(Progress("teachers", rows.stop, count))
+    found = {"images": torch.cat(parts), "texts": teacher.texts(texts).half()}
+    save_file({**found, "digest": torch.tensor(list(digest.digest()), dtype=torch.uint8)}, file)
+    return {name: tensor.float() for name, tensor in found.items()}
+
+
+def _save(
+    file: Path, model: DualEncoder, vocabulary: list[str], training: TrainingConfig, config: DistilConfig
+) -> None:
+    state = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    settings: dict[str, Any] = {**training.model_dump(), "distil": config.model_dump()}
+    torch.save({"model": state, "vocabulary": vocabulary, "config": settings}, file)
+
+
+def _write_report(
+    file: Path, config: DistilConfig, teachers: Sequence[Path], history: list[dict[str, float]], best: RetrievalReport
+) -> None:
+    report = {
+        "distil": config.model_dump(),
+        "teachers": [hashlib.sha256(teacher.read_bytes()).hexdigest() for teacher in teachers],
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "history": history,
+        "best": best.to_json(),
+    }
+    file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

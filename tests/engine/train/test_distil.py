@@ -1,0 +1,187 @@
+"""Distillation: views, target space, regression, and a run from two checkpoints to weights that load."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.fabric import Fabric
+from torch.nn.functional import normalize
+
+from engine.errors import UsageError
+from engine.models.contract import ModelIdentity
+from engine.models.packaged import load_packaged
+from engine.train.packaged.distil.config import DistilConfig
+from engine.train.packaged.distil.regression import fit_head, learning_rate_factor, regression_loss
+from engine.train.packaged.distil.run import TARGETS_FILE, distil
+from engine.train.packaged.distil.space import TargetSpace
+from engine.train.packaged.distil.teachers import Teachers
+from engine.train.packaged.distil.views import FixedViews, symmetry
+from engine.train.packaged.export import export
+from engine.train.packaged.run import train_packaged
+from tests.support.rsicd import write_rsicd
+
+TEACHER = {"epochs": 1, "batch_images": 8, "image_size": 64, "head_steps": 3, "vocabulary": 4000, "frozen_stages": 5}
+SMALL = {
+    "teacher_size": 64,
+    "crops": 1,
+    "mixtures": 1,
+    "image_epochs": 2,
+    "image_batch": 8,
+    "image_size": 64,
+    "late_image_size": 64,
+    "frozen_stages": 5,
+    "text_epochs": 0.05,
+    "text_batch": 16,
+    "bank": 8,
+}
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_the_eight_symmetries_differ_and_keep_all_pixels() -> None:
+    picture = torch.arange(9.0).view(1, 3, 3)
+    seen = {tuple(symmetry(picture, number).flatten().tolist()) for number in range(8)}
+    assert len(seen) == 8
+    assert all(sorted(view) == list(range(9)) for view in seen)
+
+
+def test_views_are_the_whole_image_crops_of_it_and_mixtures_with_another() -> None:
+    flat = torch.tensor([10, 200], dtype=torch.uint8).view(2, 1, 1, 1).expand(2, 3, 32, 32)
+    views = FixedViews(flat, crops=2, mixtures=6, smallest_crop=0.4, generator=generator())
+    assert len(views) == 9
+    for row, value in ((0, 10.0), (1, 200.0)):
+        for view in range(3):
+            torch.testing.assert_close(views.render(row, view, 24), torch.full((3, 24, 24), value))
+    own, other = 0, 0
+    for view in range(3, 9):
+        mean = float(views.render(0, view, 32).mean())
+        own, other = own + (mean < 11), other + (60 < mean < 150)  # with itself, or 0.3 to 0.7 of the other
+    assert own + other == 6
+    assert other > 0
+    again = FixedViews(flat, crops=2, mixtures=6, smallest_crop=0.4, generator=generator())
+    torch.testing.assert_close(again.render(0, 5, 16), views.render(0, 5, 16))
+
+
+def test_crops_keep_at_least_the_smallest_share() -> None:
+    ramp = torch.arange(64, dtype=torch.uint8).view(1, 1, 1, 64).expand(1, 3, 64, 64)
+    views = FixedViews(ramp, crops=20, mixtures=0, smallest_crop=0.5, generator=generator())
+    for view in range(1, 21):
+        row = views.render(0, view, 64)[0, 0]
+        assert float(row[-1] - row[0]) > 64 * (0.5 / 4 * 3) ** 0.5 - 3  # half the area at 3 : 4
+
+
+def test_cosines_of_targets_are_the_teachers_where_nothing_is_subtracted() -> None:
+    images, texts = (normalize(torch.randn(40, 12, generator=generator(s)), dim=-1) for s in (1, 2))
+    owners = torch.arange(40)
+    space = TargetSpace(images, texts, owners, 14, 0.0, 20.0, generator())
+    cosines = space.images(images) @ space.texts(texts).T
+    torch.testing.assert_close(cosines, (images @ texts.T) / (1 + 0.35**2), atol=1e-5, rtol=1e-4)
+
+
+def test_hubs_lose_to_what_is_near_to_fewer() -> None:
+    images = normalize(torch.randn(200, 16, generator=generator(3)), dim=-1)
+    texts = normalize(images + 0.5 * torch.randn(200, 16, generator=generator(4)), dim=-1)
+    hub = normalize(texts.mean(0, keepdim=True), dim=-1)
+    images = torch.cat([images[:-1], hub])
+    space = TargetSpace(images, texts, torch.arange(200), 18, 0.6, 20.0, generator())
+    plain = images @ texts.T
+    corrected = space.images(images) @ space.texts(texts).T
+    before = (plain.argsort(0, descending=True)[:10] == 199).sum()
+    after = (corrected.argsort(0, descending=True)[:10] == 199).sum()
+    assert after < before
+
+
+def test_own_texts_do_not_make_an_image_a_hub() -> None:
+    images = torch.eye(6)
+    texts = torch.eye(6)
+    space = TargetSpace(images, texts, torch.arange(6), 8, 0.6, 20.0, generator())
+    own = space.images(images, torch.arange(6))
+    foreign = space.images(images)
+    torch.testing.assert_close(own[:, -1], torch.zeros(6))  # all alike: none is more of a hub than the mean
+    assert bool((foreign[:, -1] < -0.5).all())
+
+
+def test_the_loss_is_zero_at_the_target_and_grows_away_from_it() -> None:
+    targets, bank = (normalize(torch.randn(5, 8, generator=generator(s)), dim=-1) for s in (5, 6))
+    assert float(regression_loss(targets, targets, bank, 4.0)) == pytest.approx(0.0, abs=1e-6)
+    near = normalize(targets + 0.1 * bank, dim=-1)
+    assert 0 < float(regression_loss(near, targets, bank, 4.0)) < float(regression_loss(bank, targets, bank, 4.0))
+
+
+def test_a_head_is_fitted_to_what_is_linear() -> None:
+    features = torch.randn(500, 6, generator=generator(7))
+    wanted = features @ torch.randn(6, 3, generator=generator(8)) + 2.0
+    head = torch.nn.Linear(6, 3)
+    fit_head(head, features, wanted)
+    with torch.no_grad():
+        assert float((head(features) - wanted).abs().mean()) < 0.1
+
+
+def test_the_learning_rate_rises_and_ends_near_zero() -> None:
+    factors = [learning_rate_factor(step, 100) for step in range(100)]
+    assert factors[0] == pytest.approx(0.2)
+    assert max(factors) > 0.98
+    assert factors[-1] < 0.001
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_rsicd(tmp_path_factory.mktemp("data"), {"train": 16, "val": 8}, side=96)
+
+
+@pytest.fixture(scope="module")
+def checkpoints(data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    files = []
+    for seed in (0, 1):
+        out = tmp_path_factory.mktemp(f"teacher{seed}")
+        (out / "settings.json").write_text(json.dumps(TEACHER | {"seed": seed}), encoding="utf-8")
+        train_packaged(data, out, out / "settings.json")
+        files.append(out / "best.pt")
+    return files
+
+
+def test_teachers_agree_with_the_mean_of_their_cosines(checkpoints: list[Path]) -> None:
+    device = torch.device("cpu")
+    pixels = torch.randint(0, 256, (3, 3, 64, 64), generator=generator(9)).float()
+    texts = ["a green field", "red ground", "much grey, and some more words"]
+    both = Teachers(checkpoints, device)
+    cosines = both.images(pixels, [0]) @ both.texts(texts).T
+    alone = [Teachers([file], device) for file in checkpoints]
+    torch.testing.assert_close(
+        cosines, sum(one.images(pixels, [0]) @ one.texts(texts).T for one in alone) / 2, atol=1e-4, rtol=1e-3
+    )
+
+
+def test_a_run_leaves_weights_that_load_and_goes_on_from_kept_targets(
+    data: Path, checkpoints: list[Path], tmp_path: Path
+) -> None:
+    stages: list[str] = []
+    config = DistilConfig.model_validate(SMALL)
+    report = distil(checkpoints, data, tmp_path, config, Fabric(devices=1), lambda p: stages.append(p.stage))
+    assert list(dict.fromkeys(stages)) == ["teachers", "texts", "images"]
+    written = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert [row["epoch"] for row in written["history"]] == [1, 2]
+    assert written["best"]["mR"] == pytest.approx(report.mean_recall, abs=1e-3)
+    weights = export(tmp_path / "best.pt", tmp_path / "mini.safetensors")
+    model = load_packaged(weights, ModelIdentity("trial", "compact", "0" * 64, "test"), 64, torch.device("cpu"))
+    assert model.encode_texts(["green land"]).shape == (1, 512)
+    kept = (tmp_path / TARGETS_FILE).stat().st_mtime_ns
+    first = torch.load(tmp_path / "best.pt", weights_only=True)["model"]
+    stages.clear()
+    distil(checkpoints, data, tmp_path, config, Fabric(devices=1), lambda p: stages.append(p.stage))
+    assert "teachers" not in stages
+    assert (tmp_path / TARGETS_FILE).stat().st_mtime_ns == kept
+    again = torch.load(tmp_path / "best.pt", weights_only=True)["model"]
+    torch.testing.assert_close(again["image_head.weight"], first["image_head.weight"])
+
+
+def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "notes.pt"
+    file.write_text("no weights", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"notes\.pt is no checkpoint"):
+        Teachers([file], torch.device("cpu"))
