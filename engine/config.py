@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, TypeVar
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.errors import UsageError
+from engine.types import TextEnum
 
 CACHE_VARIABLE = "MPSCLIP_CACHE"
+Options = TypeVar("Options", bound="_Options")
 
 
-class SegmenterName(StrEnum):
+class SegmenterName(TextEnum):
     """What outlines the keywords on the best tiles (docs/segmenters.md).
 
     ``auto``: what suits this machine; ``none`` leaves the ranking of the whole tiles as it is.
@@ -29,7 +30,7 @@ class SegmenterName(StrEnum):
     NONE = "none"
 
 
-class ScoreName(StrEnum):
+class ScoreName(TextEnum):
     """How the subregions of a refined hit enter its score; ``auto`` is the way that suits the model on validation."""
 
     AUTO = "auto"
@@ -42,7 +43,7 @@ class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @classmethod
-    def checked(cls, **values: Any) -> Self:
+    def checked(cls: type[Options], **values: Any) -> Options:
         """Options from outside; values that are None take their defaults.
 
         Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from engine.cli.command import Context, add_index_options, add_model_options, human_bytes, table
@@ -150,7 +150,7 @@ def _row(entry: IndexEntry) -> tuple[str, ...]:
 
 
 def _age(modified: float) -> str:
-    seconds = max(0.0, datetime.now(UTC).timestamp() - modified)
+    seconds = max(0.0, datetime.now(timezone.utc).timestamp() - modified)
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= length:
             return f"{seconds / length:.0f} {unit}"

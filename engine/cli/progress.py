@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Never, Self
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -24,11 +24,11 @@ class ProgressBars:
     def __init__(self, interrupt: Interrupt) -> None:
         self._interrupt = interrupt
         self._terminal = sys.stderr.isatty()
-        self._bar: tqdm[Never] | None = None
+        self._bar: tqdm[NoReturn] | None = None
         self._of: tuple[str, str] | None = None
         self._last_line = 0.0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> ProgressBars:
         return self
 
     def __exit__(

@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from itertools import count
 from pathlib import Path
 
@@ -188,7 +188,7 @@ def _open(place: Path, spec: IndexSpec, source: RasterSource, options: IndexOpti
     stretch = spec.stretch or compute_stretch(source, options.bands)
     store = TileStore(place, spec.embed_dim, create=True)
     # The record comes last: where there is one there is a table.
-    write_record(place, IndexRecord.of(spec, stretch, datetime.now(UTC).isoformat(timespec="seconds")))
+    write_record(place, IndexRecord.of(spec, stretch, datetime.now(timezone.utc).isoformat(timespec="seconds")))
     return store, stretch
 
 

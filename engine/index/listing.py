@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from engine.index.folder import IndexEntry, IndexFolder
@@ -47,6 +47,6 @@ def _entry_json(entry: IndexEntry) -> Json:
         "tiles": record.tiles if record else None,
         "done": entry.done,
         "bytes": entry.bytes,
-        "modified": datetime.fromtimestamp(entry.modified, UTC).isoformat(timespec="seconds"),
+        "modified": datetime.fromtimestamp(entry.modified, timezone.utc).isoformat(timespec="seconds"),
         "stale": entry.stale,
     }

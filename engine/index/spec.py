@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from engine.config import IndexOptions
 from engine.raster.bands import choose_bands
@@ -52,7 +52,7 @@ class IndexSpec:
     embed_dim: int
 
     @classmethod
-    def of(cls, source: RasterSource, model: RetrievalModel, options: IndexOptions) -> Self:
+    def of(cls, source: RasterSource, model: RetrievalModel, options: IndexOptions) -> IndexSpec:
         """The spec of an open raster.
 
         Raises:
@@ -102,7 +102,7 @@ class IndexRecord:
     created: str
 
     @classmethod
-    def of(cls, spec: IndexSpec, stretch: Stretch, created: str) -> Self:
+    def of(cls, spec: IndexSpec, stretch: Stretch, created: str) -> IndexRecord:
         return cls(
             key=spec.key,
             raster=spec.raster,
@@ -135,7 +135,7 @@ class IndexRecord:
         }
 
     @classmethod
-    def from_json(cls, fields: Json) -> Self:
+    def from_json(cls, fields: Json) -> IndexRecord:
         """Raises KeyError, TypeError or ValueError for a record that is damaged or of another format."""
         if fields["format"] != FORMAT:
             raise ValueError(f"index format {fields['format']!r}, not {FORMAT}")

@@ -10,7 +10,7 @@ import difflib
 import json
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -111,7 +111,7 @@ class ModelEntry(_Record):
     default_score: Literal["global", "fused", "max_view"] | None = None
 
     @model_validator(mode="after")
-    def _packaged_kind_and_source_agree(self) -> Self:
+    def _packaged_kind_and_source_agree(self) -> ModelEntry:
         if (self.kind == "packaged") != (self.source.type == "packaged"):
             raise ValueError(f"{self.id}: kind {self.kind} does not go with source {self.source.type}")
         return self
@@ -123,7 +123,7 @@ class Catalogue(_Record):
     models: tuple[ModelEntry, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _ids_are_unique(self) -> Self:
+    def _ids_are_unique(self) -> Catalogue:
         ids = self.ids
         double = sorted({name for name in ids if ids.count(name) > 1})
         if double:

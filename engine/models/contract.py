@@ -9,15 +9,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import torch
 from torch import Tensor
 
-from engine.types import UInt8Array
+from engine.types import TextEnum, UInt8Array
 
 
-class ScoreMode(StrEnum):
+class ScoreMode(TextEnum):
     """How region embeddings enter a score (MPS-CLIP, arXiv 2601.18190, section 3)."""
 
     GLOBAL = "global"

@@ -20,6 +20,7 @@ from engine.resources import resource_path
 
 DATA_FOLDER_VARIABLE = "MPSCLIP_DATA_DIR"
 _RECORD = "record.json"
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +115,15 @@ def file_sha256(path: Path) -> str:
     Raises:
         ModelError: it cannot be read.
     """
+    digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            # hashlib.file_digest is not in Python 3.10.
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}.", "Check the path.", path=str(path)) from error
+    return digest.hexdigest()
 
 
 def _write_record(entry: ModelEntry, record: WeightRecord) -> None:

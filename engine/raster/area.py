@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import pyogrio
@@ -37,7 +36,7 @@ class Area:
     crs: CRS | None
 
     @classmethod
-    def of(cls, option: AreaOption) -> Self:
+    def of(cls, option: AreaOption) -> Area:
         """The area of a user's option; what crosses itself is mended.
 
         Raises:

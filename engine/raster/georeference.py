@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
 
 from affine import Affine
 from pyproj import CRS, Geod, Transformer
@@ -14,12 +13,13 @@ from rasterio.errors import RasterioError
 from rasterio.transform import from_gcps
 
 from engine.errors import UsageError
+from engine.types import TextEnum
 
 UNREFERENCED = Affine(1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
 """One unit a pixel, rows downwards: where QGIS draws a raster without a georeference."""
 
 
-class GeoreferenceKind(StrEnum):
+class GeoreferenceKind(TextEnum):
     """Where the transform comes from. ``gcps``: the best affine fit through ground control points, so approximate."""
 
     AFFINE = "affine"

@@ -6,12 +6,11 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from engine.errors import UsageError
-from engine.types import Tile
+from engine.types import TextEnum, Tile
 
 if TYPE_CHECKING:
     from engine.raster.source import RasterSource
@@ -25,7 +24,7 @@ less ground than any of those images, a roof instead of a neighbourhood."""
 _TILE_SIZE = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(px|m)?\s*", re.IGNORECASE)
 
 
-class TileUnit(StrEnum):
+class TileUnit(TextEnum):
     """What the side of a tile is measured in."""
 
     PIXEL = "px"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -136,7 +136,7 @@ class TileReader:
             for handle in list(self._handles):
                 handle.close()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> TileReader:
         return self
 
     def __exit__(

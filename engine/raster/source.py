@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from affine import Affine
 from pyproj import CRS
@@ -48,7 +48,7 @@ class RasterSource:
         self.georeference: GeoreferenceKind = self._georeference.kind
 
     @classmethod
-    def open(cls, path_or_uri: str | Path) -> Self:
+    def open(cls, path_or_uri: str | Path) -> RasterSource:
         """Open a file or anything GDAL can open by name.
 
         Raises:
@@ -59,7 +59,7 @@ class RasterSource:
     def close(self) -> None:
         self.dataset.close()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> RasterSource:
         return self
 
     def __exit__(

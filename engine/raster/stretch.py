@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,7 @@ class Stretch:
     hi: tuple[float, float, float]
 
     @classmethod
-    def identity(cls) -> Self:
+    def identity(cls) -> Stretch:
         """Leaves 8-bit values as they are."""
         return cls((0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
 
@@ -51,7 +51,7 @@ class Stretch:
         return {"lo": list(self.lo), "hi": list(self.hi)}
 
     @classmethod
-    def from_json(cls, fields: Json) -> Self:
+    def from_json(cls, fields: Json) -> Stretch:
         lo, hi = ((float(r), float(g), float(b)) for r, g, b in (fields["lo"], fields["hi"]))
         return cls(lo, hi)
 

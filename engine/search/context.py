@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 from pyproj import CRS
 
@@ -27,5 +26,5 @@ class SearchContext:
     placements: tuple[Placement, ...]
 
     @classmethod
-    def of(cls, sources: Sequence[RasterSource], crs: CRS | None) -> Self:
+    def of(cls, sources: Sequence[RasterSource], crs: CRS | None) -> SearchContext:
         return cls(crs, tuple(source.path for source in sources), tuple(Placement(source, crs) for source in sources))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import torch
@@ -24,7 +23,7 @@ class QueryVectors:
     texts: Tensor
 
     @classmethod
-    def of(cls, keywords: Keywords, model: RetrievalModel) -> Self:
+    def of(cls, keywords: Keywords, model: RetrievalModel) -> QueryVectors:
         """Short noun phrases ("tennis courts") and negatives are embedded as a mean of prompts, longer texts as they
         are (:class:`engine.segment.prompts.PromptEnsemble`).
         """

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Self
 
 import numpy as np
 import torch
@@ -56,7 +55,7 @@ class RegionSource:
         self._readers: dict[int, TileReader] = {}
         self._stack = ExitStack()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> RegionSource:
         return self
 
     def __exit__(

@@ -6,7 +6,7 @@ import sqlite3
 import warnings
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 import geopandas
@@ -85,7 +85,7 @@ def _write_layer(frame: geopandas.GeoDataFrame, path: Path, layer: str, descript
 
 
 def _write_styles(path: Path, styles: dict[str, str]) -> None:
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(_STYLES_TABLE)
         database.execute(

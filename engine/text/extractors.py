@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 
 from engine.config import cache_folder
 from engine.errors import UsageError
 from engine.text.contract import KeywordExtractor
 from engine.text.local import LocalKeywordExtractor
+from engine.types import TextEnum
 
 
-class ExtractorName(StrEnum):
+class ExtractorName(TextEnum):
     """Who finds the keywords: rules on this machine, or a language model behind a URL."""
 
     LOCAL = "local"

@@ -6,7 +6,6 @@ import os
 import re
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Self
 from urllib.parse import urlsplit
 
 from engine.errors import UsageError
@@ -41,7 +40,7 @@ class Endpoint:
     backoff_s: float = 0.5
 
     @classmethod
-    def chosen(cls, url: str | None = None, model: str | None = None, api_key: str | None = None) -> Self:
+    def chosen(cls, url: str | None = None, model: str | None = None, api_key: str | None = None) -> Endpoint:
         """As given, else as the environment variables MPSCLIP_LLM_URL, MPSCLIP_LLM_MODEL and MPSCLIP_LLM_API_KEY say.
 
         Raises:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError, safe_open
@@ -52,7 +51,7 @@ class AdapterRecord(BaseModel):
     default_mode: ScoreMode = ScoreMode.GLOBAL
 
     @classmethod
-    def of(cls, built: BuiltMpsClip, default_mode: ScoreMode) -> Self:
+    def of(cls, built: BuiltMpsClip, default_mode: ScoreMode) -> AdapterRecord:
         model, backbone = built.model, built.backbone
         return cls(
             architecture=backbone.architecture,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.errors import DownloadError, EngineError, ModelError, UsageError
+from engine.models.weights import file_sha256
 from engine.segment.samgeo.readiness import NEEDS
 from engine.segment.samgeo.weights import SAM, HubFiles, WebFile, Weights, missing_files
 from engine.types import Progress, ProgressSink, no_progress
@@ -104,8 +104,7 @@ def _from_hub(part: HubFiles, target: Path, progress: ProgressSink) -> None:
 
 
 def _check(path: Path, sha256: str) -> None:
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = file_sha256(path)
     if found != sha256:
         path.unlink()  # else the wrong file would be taken for the right one from now on
         raise ModelError(

@@ -5,14 +5,19 @@ The defaults are the released recipe (docs/models.md), the same as ``resources/r
 
 from __future__ import annotations
 
-import tomllib
+import sys
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from engine.config import SegmenterName
 from engine.errors import UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 
 class _Section(BaseModel):
@@ -42,7 +47,7 @@ class ModelSettings(_Section):
     train_backbone: bool = False
 
     @model_validator(mode="after")
-    def _random_weights_are_trained(self) -> Self:
+    def _random_weights_are_trained(self) -> ModelSettings:
         if not self.weights and not self.train_backbone:
             raise ValueError("a backbone without weights has to be trained: set train_backbone = true")
         return self
