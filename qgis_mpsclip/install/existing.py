@@ -1,4 +1,7 @@
-"""Whether an interpreter that a user already has can run the engine, and if not, what it lacks."""
+"""Whether an interpreter that a user already has can run the engine, and if not, what it lacks.
+
+The check of imports that is marked here does not apply: only the quoting of Windows command lines is taken from it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import json
 import os
 import re
 import shlex
-import subprocess  # nosec B404 - for its quoting of Windows command lines; nothing is run with it
+import subprocess  # nosec B404
 import sys
 import tempfile
 import time

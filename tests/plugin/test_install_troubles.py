@@ -13,6 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from qgis.core import QgsBlockingNetworkRequest, QgsNetworkAccessManager, QgsSettings
+from qgis.PyQt.QtCore import QUrl
+from qgis.PyQt.QtNetwork import QNetworkRequest
 
 from qgis_mpsclip.install.troubles import Trouble, recognise
 from tests.plugin.support.index_server import IndexServer, closed_port, make_certificate
@@ -308,6 +311,60 @@ def test_memory_that_runs_out(tmp_path: Path) -> None:
     limited = ["prlimit", "--as=400000000"]
     done = run(["-c", "bytearray(1_000_000_000)"], tmp_path, prefix=limited, program=Path(PYTHON))
     assert failed(done).kind == "memory"
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "number"),
+    [
+        ("unauthorized", "forbidden", 204),
+        ("forbidden", "forbidden", 201),
+        ("missing", "not-offered", 203),
+        ("broken", "server-error", 401),
+        ("unavailable", "server-error", 403),
+        ("reset", "interrupted", 2),
+    ],
+)
+def test_what_the_network_of_qgis_says(index: IndexServer, fault: str, kind: str, number: int) -> None:
+    """uv itself is fetched through it."""
+    index.fault("/simple/", fault)
+    assert told_by_qgis(f"{index.url}/alpha/") == (kind, kind, number)
+
+
+def test_what_the_network_of_qgis_says_of_hosts(tmp_path: Path) -> None:
+    assert told_by_qgis(f"http://localhost:{closed_port()}/") == ("offline", "offline", 1)
+    assert told_by_qgis("https://index.invalid/") == ("offline", "offline", 3)
+    if shutil.which("openssl") is not None:
+        with IndexServer(tls=make_certificate(tmp_path)) as index:
+            assert told_by_qgis(index.url) == ("tls", "tls", 6)
+
+
+def test_what_the_network_of_qgis_says_of_proxies(proxy: Callable[..., None]) -> None:
+    manager = QgsNetworkAccessManager.instance()
+    with IndexServer(as_proxy=407) as server:
+        try:
+            proxy(Host="localhost", Port=server.root.rsplit(":", 1)[-1])
+            manager.setupDefaultProxyAndCache()
+            assert told_by_qgis("https://index.invalid/") == ("proxy-auth", "proxy-auth", 105)
+            server.as_proxy = 403
+            assert told_by_qgis("https://index.invalid/")[0] == "proxy"
+            proxy(Host="localhost", Port=str(closed_port()))
+            manager.setupDefaultProxyAndCache()
+            assert told_by_qgis("https://index.invalid/")[0] == "proxy"
+        finally:
+            QgsSettings().remove("proxy")
+            manager.setupDefaultProxyAndCache()
+
+
+def told_by_qgis(url: str) -> tuple[str, str, int]:
+    """What is recognised in the words of QGIS, and in the number alone, and the number."""
+    blocking = QgsBlockingNetworkRequest()
+    assert blocking.get(QNetworkRequest(QUrl(url)), True) != QgsBlockingNetworkRequest.ErrorCode.NoError
+    error = blocking.reply().error()
+    number = int(getattr(error, "value", error))
+    other_language = f"Fehler (QNetworkReply error {number})"
+    if number == 203:  # names no package
+        other_language += " https://host/alpha/ - server replied: Not Found"
+    return recognise(blocking.errorMessage()).kind, recognise(other_language).kind, number
 
 
 # What cannot be made to happen here, as its users recorded it; where, says the comment above each.

@@ -58,6 +58,10 @@ class Log:
         either = "|".join(map(str, numbers))
         return self.find(rf"\(os error (?:{either})\)|\[{written} (?:{either})\]") if numbers else None
 
+    def find_reply(self, *numbers: int) -> re.Match[str] | None:
+        """An error of QGIS's own network by its number in QNetworkReply, since its words are the user's language."""
+        return self.find(rf"\(QNetworkReply error (?:{'|'.join(map(str, numbers))})\)")
+
     def host(self) -> str:
         """Host and port of the first URL, without a password; "" where there is none."""
         found = re.findall(r"https?://[^\s`'\")>\]]+", self.text)

@@ -10,7 +10,10 @@ _ENVIRONMENT = "Settings ▸ Options ▸ System ▸ Environment"
 
 
 def _proxy_login(log: Log) -> Trouble | None:
-    if not log.find(r"\b407\b.{0,30}proxy|proxy authorization required|proxy authentication required"):
+    if not (
+        log.find(r"\b407\b.{0,30}proxy|proxy authorization required|proxy (?:requires )?authentication")
+        or log.find_reply(105)
+    ):
         return None
     return Trouble(
         "proxy-auth",
@@ -23,9 +26,12 @@ def _proxy_login(log: Log) -> Trouble | None:
 
 
 def _proxy(log: Log) -> Trouble | None:
-    if not log.find(r"tunnel error|cannot connect to proxy|ProxyError|proxy connection refused|proxy server not found"):
+    if not (
+        log.find(r"tunnel error|cannot connect to proxy|ProxyError|proxy (?:connection|server|denied|not found)")
+        or log.find_reply(101, 102, 103, 104, 199)
+    ):
         return None
-    if log.find(r"tunnel error: unsuccessful|tunnel error: unsupported|tunnel connection failed"):
+    if log.find(r"tunnel error: uns|tunnel connection failed|proxy denied") or log.find_reply(199):
         problem = tr("The proxy refuses a connection to {host}.")
         remedy = tr(
             "Ask your help desk to allow this host, or to name a package index inside your network, and enter that one"
@@ -44,10 +50,10 @@ def _tls(log: Log) -> Trouble | None:
     found = log.find(
         r"invalid peer certificate: (?P<why>\w+)|CERTIFICATE_VERIFY_FAILED|SSL handshake failed"
         r"|received corrupt message|received fatal alert|self.signed certificate"
-    )
+    ) or log.find_reply(6)
     if found is None:
         return None
-    why = found["why"] or ""
+    why = found.groupdict().get("why") or ""
     if why.startswith(("Expired", "NotValidYet")):
         return Trouble(
             "tls",
@@ -56,7 +62,9 @@ def _tls(log: Log) -> Trouble | None:
         )
     return Trouble(
         "tls",
-        tr("The certificate of {host} is not trusted ({why}).").format(host=_host(log), why=why or found[0]),
+        tr("The certificate of {host} is not trusted ({why}).").format(
+            host=_host(log), why=why or found[0].strip("()")
+        ),
         tr(
             "A firewall or virus scanner of your organisation probably reads encrypted connections with a certificate"
             " of its own. Have that certificate added to those that the operating system trusts, or set the variable"
@@ -85,6 +93,7 @@ def _timeout(log: Log) -> Trouble | None:
     if not (
         log.find(r"operation timed out|network timeout|UV_HTTP_TIMEOUT|read timed out|Socket operation timed out")
         or log.find_number((110, 60), (10060,))
+        or log.find_reply(4)
     ):
         return None
     return Trouble(
@@ -108,10 +117,10 @@ def _switched_off(log: Log) -> Trouble | None:
 
 
 def _forbidden(log: Log) -> Trouble | None:
-    found = log.find(r"\b(?P<status>401|403)\b.{0,20}(?:Unauthorized|Forbidden)|server replied: (?:Forbidden|Unauth)")
-    if found is None:
+    login = log.find(r"\b401\b.{0,20}Unauthorized|Host requires authentication") or log.find_reply(204)
+    if not login and not (log.find(r"\b403\b.{0,20}Forbidden|server replied: Forbidden") or log.find_reply(201, 202)):
         return None
-    if found["status"] == "401" or "Unauth" in found[0]:
+    if login:
         problem = tr("A user name and a password are asked for by {host} (401).")
         remedy = tr(
             "Put both before the host in the index's address under Settings ▸ Options ▸ MPS-CLIP, parted by a colon and"
@@ -130,12 +139,14 @@ def _server(log: Log) -> Trouble | None:
     found = log.find(
         r"\b(?P<status>429 Too Many Requests|500 Internal Server Error|502 Bad Gateway|503 Service Unavailable"
         r"|504 Gateway Time-?out)|status server error \((?P<other>[^)]+)\)"
-    )
+        r"|server replied: (?P<reply>Internal Server Error|Bad Gateway|Service Unavailable|Gateway Time-?out)"
+    ) or log.find_reply(401, 402, 403, 499)
     if found is None:
         return None
+    status = next((group for group in found.groups() if group), found[0].strip("()"))
     return Trouble(
         "server-error",
-        tr("There is a fault at {host} ({status}).").format(host=_host(log), status=found["status"] or found["other"]),
+        tr("There is a fault at {host} ({status}).").format(host=_host(log), status=status),
         tr("Try again in a while: what was fetched is kept."),
     )
 
@@ -145,7 +156,9 @@ def _interrupted(log: Log) -> Trouble | None:
         log.find(
             r"connection closed before message|before message length reached|error decoding response body"
             r"|error reading a body|IncompleteRead|unexpected EOF|peer closed connection|RemoteDisconnected"
+            r"|^Connection closed"
         )
+        or log.find_reply(2, 7)
         or log.find_number((104, 54, 32), (10053, 10054))
     ):
         return None
@@ -160,10 +173,15 @@ def _interrupted(log: Log) -> Trouble | None:
 
 
 def _offline(log: Log) -> Trouble | None:
-    if log.find(r"dns error|failed to lookup address|Name or service not known|getaddrinfo failed|host \S+ not found"):
+    unknown = log.find(
+        r"dns error|failed to lookup address|Name or service not known|getaddrinfo failed|host \S+ not found"
+    )
+    if unknown or log.find_reply(3):
         problem = tr("The name of {host} is not known: there is no connection to the internet, or the name is wrong.")
-    elif log.find(r"tcp connect error|connection refused|network is unreachable|no route to host") or log.find_number(
-        (111, 101, 113, 61, 51, 65), (10061, 10051, 10065)
+    elif (
+        log.find(r"tcp connect error|connection refused|network is unreachable|no route to host")
+        or log.find_number((111, 101, 113, 61, 51, 65), (10061, 10051, 10065))
+        or log.find_reply(1, 8, 99)
     ):
         problem = tr("There is no connection to {host}.")
     else:

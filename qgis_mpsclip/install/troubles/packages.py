@@ -159,7 +159,9 @@ def _not_offered(log: Log) -> Trouble | None:
         r"there (?:is|are) no versions? of (?P<package>[\w.-]+(?:==[^\s,]+)?)"
     )
     if found is None:
-        found = log.find(r"404 Not Found[^/]*https?://\S*/(?P<package>[^/\s)]+)")
+        found = log.find(r"404 Not Found[^/]*https?://\S*/(?P<package>[^/\s)]+)") or log.find(
+            r"https?://\S*/(?P<package>[^/\s)]+)/? - server replied: Not Found"
+        )
     if found is None:
         return None
     return Trouble(
