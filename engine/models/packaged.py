@@ -1,7 +1,8 @@
 """The packaged model: a compact dual encoder trained by this project on RSICD train, which works offline at once.
 
-Image tower EfficientNet-Lite0 (ImageNet weights to start from), text tower all-MiniLM-L6-v2, a linear head each. See
-its card, ``resources/models/rsicd-mini.md``, for data, licence, metrics and limits.
+Image tower EfficientNet-Lite0 (ImageNet weights to start from), text tower all-MiniLM-L6-v2, a linear head each; the
+file says which parts of MPS-CLIP it has beside them. ``resources/models/rsicd-mini.md`` is its card: data, licence,
+metrics and limits.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from engine.errors import ModelError
-from engine.models.compact.dual_encoder import DualEncoder
+from engine.models.compact.dual_encoder import CompactParts, DualEncoder
 from engine.models.compact.image_tower import normalise_pixels
 from engine.models.compact.quantise import dequantise
 from engine.models.compact.text_tower import TextTowerConfig
 from engine.models.compact.tokenizer import build_tokenizer, tokenize
-from engine.models.contract import ModelIdentity, RetrievalModel
+from engine.models.contract import ModelIdentity, RetrievalModel, ScoreMode
 from engine.models.precision import inference_dtype
 from engine.types import UInt8Array
 
@@ -45,12 +46,14 @@ class PackagedModel(RetrievalModel):
     """
 
     def __init__(self, file: Path, identity: ModelIdentity, image_size: int, device: torch.device) -> None:
-        vocabulary, text, embed_dim, state = _read(file)
+        vocabulary, text, embed_dim, parts, state = _read(file)
         self.identity, self.image_size, self.device, self.embed_dim = identity, image_size, device, embed_dim
+        if parts.views:
+            self.score_modes = tuple(ScoreMode)
         self._dtype = inference_dtype(device)
         self.tokenizer = build_tokenizer(vocabulary, text.positions)
         with torch.device("meta"):
-            net = DualEncoder(text, embed_dim)
+            net = DualEncoder(text, embed_dim, parts=parts)
         expected = set(net.state_dict())
         if expected != set(state):
             raise ModelError(
@@ -87,10 +90,16 @@ class PackagedModel(RetrievalModel):
                 parts.append(self.net.embed_texts(ids.to(self.device), mask.to(self.device)).float())
         return torch.cat(parts) if parts else torch.zeros(0, self.embed_dim, device=self.device)
 
+    def region_views(self, region_feature: Tensor) -> Tensor:
+        if not self.net.parts.views:
+            return super().region_views(region_feature)
+        with torch.inference_mode():
+            return self.net.views(region_feature.to(self.device))
+
     def _tokens(self, images: Tensor) -> Tensor:
         """The image tower, which is nearly all of the work, in the device's fast precision; its tokens in float32."""
         with torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not torch.float32):
-            tokens: Tensor = self.net.image_tower(images.to(self.device, memory_format=torch.channels_last))
+            tokens = self.net.tokens(images.to(self.device, memory_format=torch.channels_last))
         return tokens.float()
 
 
@@ -99,7 +108,7 @@ def load_packaged(file: Path, identity: ModelIdentity, image_size: int, device: 
     return PackagedModel(file, identity, image_size, device)
 
 
-def _read(file: Path) -> tuple[list[str], TextTowerConfig, int, dict[str, Tensor]]:
+def _read(file: Path) -> tuple[list[str], TextTowerConfig, int, CompactParts, dict[str, Tensor]]:
     try:
         with safe_open(file, "pt") as stored:
             metadata = stored.metadata() or {}
@@ -111,7 +120,9 @@ def _read(file: Path) -> tuple[list[str], TextTowerConfig, int, dict[str, Tensor
                 )
             vocabulary = metadata["vocabulary"].split("\n")
             sizes = json.loads(metadata["architecture"])
+            text = TextTowerConfig(len(vocabulary), positions=sizes["positions"])
+            embed_dim, parts = int(sizes["embed_dim"]), CompactParts(**sizes.get("parts", {}))
             state = dequantise({name: stored.get_tensor(name) for name in stored.keys()})  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:  # TypeError: a part it does not know
         raise ModelError(f"{file} cannot be read as model weights: {error}.", "Reinstall the plugin.") from error
-    return vocabulary, TextTowerConfig(len(vocabulary), positions=sizes["positions"]), sizes["embed_dim"], state
+    return vocabulary, text, embed_dim, parts, state

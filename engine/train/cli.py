@@ -9,14 +9,25 @@ from pathlib import Path
 from engine.errors import MissingDependencyError, UsageError
 from engine.types import ProgressSink, no_progress
 
-PACKAGED, MPS_CLIP = "packaged", "mps-clip"
-_ONLY_OF = {"start": PACKAGED, "resume": MPS_CLIP, "masks_only": MPS_CLIP, "cache": MPS_CLIP}
+PACKAGED, MPS_CLIP, ABLATE = "packaged", "mps-clip", "ablate"
+_ONLY_OF = {
+    "start": PACKAGED,
+    "resume": MPS_CLIP,
+    "masks_only": MPS_CLIP,
+    "cache": MPS_CLIP,
+    "steps": ABLATE,
+    "seeds": ABLATE,
+}
+ABLATION_STEPS = 200
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``mpsclip train``."""
     parser.add_argument(
-        "recipe", choices=[PACKAGED, MPS_CLIP], help="what to train: the packaged model, or MPS-CLIP on a CLIP backbone"
+        "recipe",
+        choices=[PACKAGED, MPS_CLIP, ABLATE],
+        help="what to train: the packaged model, MPS-CLIP on a CLIP backbone, or the packaged model many times and "
+        "shortly, each ingredient of its training on and off; called again, that goes on where it was cut",
     )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of RSICD, or laid out like it")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for checkpoints and the report")
@@ -34,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="mps-clip: folder of the outlines (default: the user's cache)"
     )
+    parser.add_argument("--steps", type=int, metavar="N", help=f"ablate: of each run (default {ABLATION_STEPS})")
+    parser.add_argument("--seeds", type=int, nargs="+", metavar="SEED", help="ablate: of each ingredient (default 0)")
 
 
 def run(
@@ -52,6 +65,8 @@ def run(
     try:
         if args.recipe == MPS_CLIP:
             return _train_mps_clip(args, progress, say)
+        if args.recipe == ABLATE:
+            return _ablate(args, progress, say)
         from engine.train.packaged.run import train_packaged
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
@@ -80,4 +95,12 @@ def _train_mps_clip(args: argparse.Namespace, progress: ProgressSink, say: Calla
             f"{outcome.state.step} steps, {outcome.state.seconds / 60:.1f} min"
         )
         say(f"weights {outcome.files.best}, report {outcome.files.report}, curves {outcome.files.plot}")
+    return 0
+
+
+def _ablate(args: argparse.Namespace, progress: ProgressSink, say: Callable[[str], None]) -> int:
+    from engine.train.packaged.ablate import ablate
+
+    steps = ABLATION_STEPS if args.steps is None else args.steps
+    ablate(args.data, args.out, steps, args.seeds or [0], args.config, progress, say)
     return 0

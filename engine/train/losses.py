@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy, kl_div
 
 
 def multi_positive_contrastive(logits: Tensor, positives: Tensor) -> Tensor:
@@ -48,6 +49,47 @@ def multiple_instance_contrastive(logits: Tensor, positives: Tensor) -> Tensor:
     """
     answered = logits.masked_fill(~positives, float("-inf")).logsumexp(0)
     return (logits.logsumexp(0) - answered).mean()
+
+
+def attribution(images: Tensor, texts: Tensor, labels: Tensor, temperature: Tensor | float) -> Tensor:
+    """Attribution loss of PriorCLIP (arXiv 2405.10160): pairs are drawn to the centre of their scene in the other kind.
+
+    ``½ (CE(I · Ctᵀ / τ) + CE((T · Ciᵀ / τ)ᵀ))`` with diagonal targets. Row j of Ct and of Ci is the plain mean of the
+    texts' and of the images' embeddings that bear the label of pair j, j included; means are not normalised again. In
+    the second term a row is an image centre, and the softmax runs over the texts: both terms look from images to texts.
+
+    Args:
+        images: embeddings ``(B, E)``, unit length.
+        texts: embeddings ``(B, E)`` of the same pairs.
+        labels: int64 ``(B,)``; a negative one is no label: the pair is a class of its own.
+        temperature: τ.
+
+    Returns:
+        The loss, nats.
+    """
+    places = torch.arange(len(labels), device=labels.device)
+    classes = torch.where(labels < 0, -1 - places, labels)
+    members = same_group(classes, classes).to(images)
+    members = members / members.sum(1, keepdim=True)
+    to_texts = images @ (members @ texts).T / temperature
+    to_images = texts @ (members @ images).T / temperature
+    return 0.5 * (cross_entropy(to_texts, places) + cross_entropy(to_images.T, places))
+
+
+def noun_prior_divergence(logits: Tensor, priors: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of a predicted distribution over nouns from an image's prior (OSDPM's priors).
+
+    Args:
+        logits: ``(B, N)``, one a noun.
+        priors: ``(B, N)``, each row a distribution, or all zero where nothing is known of the image.
+
+    Returns:
+        Mean of ``Σ p (log p − log q)`` over the images that have a prior, in nats; 0 where none has.
+    """
+    known = priors.sum(1) > 0
+    if not bool(known.any()):
+        return 0.0 * logits.sum()
+    return kl_div(logits[known].log_softmax(1), priors[known], reduction="batchmean")
 
 
 def same_group(a: Tensor, b: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ def save_checkpoint(
 ) -> None:
     """Writes everything that the next step depends on: what is trained, the optimiser, and where the run stands.
 
-    Random numbers and the order of the data follow from the place (:mod:`engine.train.mps_clip.seeds`), the learning
+    Random numbers and the order of the data follow from the place (:mod:`engine.train.seeds`), the learning
     rate from the step. What is frozen comes from the backbone's own file again.
     """
     content = {

@@ -18,7 +18,7 @@ from engine.errors import EngineError, UsageError
 from engine.train.mps_clip.augment import Augmentation
 from engine.train.mps_clip.config import DataSettings
 from engine.train.mps_clip.masks import MaskCache, content_key
-from engine.train.mps_clip.seeds import Purpose, derived_seed
+from engine.train.seeds import Purpose, derived_seed
 from engine.types import BoolArray, UInt8Array
 
 Tokenizer = Callable[[list[str]], Tensor]

@@ -27,7 +27,6 @@ from engine.train.mps_clip.export import save_best
 from engine.train.mps_clip.network import Embedder
 from engine.train.mps_clip.plot import draw_curves
 from engine.train.mps_clip.report import write_report
-from engine.train.mps_clip.seeds import Purpose, derived_seed, seed_generators
 from engine.train.objectives import (
     contrastive,
     multi_view_contrastive,
@@ -37,6 +36,7 @@ from engine.train.objectives import (
     total_triplet,
     weighted_triplet,
 )
+from engine.train.seeds import Purpose, derived_seed, seed_generators
 from engine.types import Json, Progress, ProgressSink, no_progress
 
 IMAGES_AT_ONCE = 64

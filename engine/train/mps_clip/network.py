@@ -14,8 +14,8 @@ from engine.models.mps_clip.build import BuiltMpsClip, build_from_catalogue, bui
 from engine.models.mps_clip.network import MpsClip
 from engine.train.mps_clip.config import ModelSettings
 from engine.train.mps_clip.data import standardise
-from engine.train.mps_clip.seeds import Purpose, derived_seed
 from engine.train.objectives import training_region_feature
+from engine.train.seeds import Purpose, derived_seed
 from engine.types import ProgressSink
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine.models.compact.dual_encoder import CompactParts
+
 
 class TrainingConfig(BaseModel):
-    """The recipe.
+    """The recipe; what is 0 by default is left out.
 
     Learning rates are peaks: a short warm-up, a cosine that would end at ``horizon_epochs``, and over the last
     ``cool_down_epochs`` a line down to zero.
@@ -36,6 +38,7 @@ class TrainingConfig(BaseModel):
     head_steps: int = Field(300, ge=0, description="steps of the heads alone on frozen features before fine-tuning")
     smallest_crop: float = Field(0.35, gt=0.0, le=1.0)
     jitter: float = Field(0.3, ge=0.0)
+    rotations: bool = Field(True, description="all eight symmetries of the square; else left and right swapped alone")
     cutmix: float = Field(0.5, ge=0.0, le=1.0, description="share of the batches whose images get a part of another")
     drop_path: float = Field(0.1, ge=0.0, lt=1.0, description="of the image tower's last block, rising from 0")
     feature_dropout: float = Field(0.2, ge=0.0, lt=1.0, description="on the pooled image features")
@@ -45,9 +48,23 @@ class TrainingConfig(BaseModel):
     noun_weight: float = Field(0.3, ge=0.0, description="of the loss of nouns looking for images; 0: left out")
     dense_weight: float = Field(0.3, ge=0.0, description="of each of the two losses on mosaics; 0: left out")
     dense_scale: float = Field(14.0, gt=0.0, description="of the similarities of patches and texts (1 / temperature)")
+    attribution_weight: float = Field(0.0, ge=0.0, description="of PriorCLIP's attribution loss with scene labels")
+    noun_prior_weight: float = Field(0.0, ge=0.0, description="of the prediction of OSDPM's noun priors")
+    triplet_weight: float = Field(0.0, ge=0.0, description="of MPS-CLIP's weighted triplet loss (a sum over pairs)")
+    views: int = Field(0, ge=0, description="perspectives of the MPR heads, trained on subimages of nouns")
+    view_weight: float = Field(0.2, ge=0.0, description="of the losses of the views")
+    token_blocks: int = Field(0, ge=0, description="transformer blocks on the image tower's tokens")
+    token_width: int = Field(192, ge=8, multiple_of=8)
+    adapter_bottleneck: int = Field(64, ge=0, multiple_of=8, description="of the G²A adapter after each; 0: none")
+    queue: int = Field(0, ge=0, description="pairs of earlier batches that serve as further negatives")
     limit_images: int | None = Field(None, ge=8, description="train on the first images only (for trials and tests)")
     max_steps: int | None = Field(None, ge=1, description="stop early (for trials and tests)")
     stop_epoch: int | None = Field(
         None, ge=1, description="end after this epoch; the schedule stays that of all epochs"
     )
     then: TrainingConfig | None = Field(None, description="a second run, from the best weights of this one")
+
+    @property
+    def parts(self) -> CompactParts:
+        """What the network has beside its towers and heads."""
+        return CompactParts(self.views, self.token_blocks, self.token_width, self.adapter_bottleneck)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
+from engine.models.compact.dual_encoder import CompactParts
 from engine.models.compact.quantise import quantise
 from engine.models.compact.text_tower import TextTowerConfig
 from engine.models.packaged import FORMAT
@@ -16,11 +19,16 @@ from engine.models.packaged import FORMAT
 def export(checkpoint: Path, target: Path) -> Path:
     """Writes the quantised weights with vocabulary and sizes in the safetensors header; returns ``target``."""
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    text = TextTowerConfig(len(saved["vocabulary"]))
+    config, text = saved["config"], TextTowerConfig(len(saved["vocabulary"]))
+    architecture: dict[str, Any] = {"positions": text.positions, "embed_dim": config["embed_dim"]}
+    # Checkpoints of earlier versions do not name the parts: they have none.
+    parts = CompactParts(**{part.name: config[part.name] for part in fields(CompactParts) if part.name in config})
+    if parts != CompactParts():
+        architecture["parts"] = asdict(parts)
     metadata = {
         "format": FORMAT,
         "vocabulary": "\n".join(saved["vocabulary"]),
-        "architecture": json.dumps({"positions": text.positions, "embed_dim": saved["config"]["embed_dim"]}),
+        "architecture": json.dumps(architecture),
         "training": json.dumps(saved["config"], sort_keys=True),
     }
     save_file(quantise(saved["model"]), target, metadata=metadata)

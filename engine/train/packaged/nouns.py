@@ -1,7 +1,17 @@
 """Which nouns name what an image shows, by its captions: targets beside the captions themselves.
 
-The nouns of the captions as a prior on what is there are OSDPM's idea; here they are texts like any other, so that
-short queries, which is what people type, are trained for too.
+Two uses. As texts like any other, so that short queries, which is what people type, are trained for too. And as OSDPM
+has them: priors. Its paper counts the nouns of the training captions that name object categories, and gives an image
+the distribution of those nouns in its captions, or the model's own prediction of it where there are no captions. The
+reading chosen here:
+
+- An object category is a noun or noun compound that the keyword extractor finds, singular and plural in one, in at
+  least :data:`FEWEST_IMAGES` images and in no more than :data:`LARGEST_SHARE` of them: what is nearly everywhere
+  (trees, buildings) tells categories apart too little.
+- An image's prior has for each noun the number of its captions, repeated ones counted as often as they stand there,
+  that have it; divided by the sum over the nouns. An image without any such noun has no prior.
+- The model predicts it from the image's embedding by a linear map and a softmax
+  (:func:`engine.train.losses.noun_prior_divergence`): a distribution, so no noun is judged by itself.
 """
 
 from __future__ import annotations
@@ -22,7 +32,13 @@ LARGEST_SHARE = 0.3  # a noun of more images than these tells them apart too lit
 
 
 class NounTargets:
-    """``words``: N nouns in their most frequent wording; ``shown``: bool ``(images, N)``."""
+    """Of all images; N is the number of nouns.
+
+    Attributes:
+        words: the nouns in their most frequent wording.
+        counts: int16 ``(images, N)``, how many of an image's captions have the noun.
+        shown: bool ``(images, N)``, whether any has.
+    """
 
     def __init__(self, images: Sequence[CaptionedImage], extractor: KeywordExtractor) -> None:
         found = [_keywords(image, extractor) for image in images]
@@ -35,10 +51,17 @@ class NounTargets:
         kept = [noun for noun, count in sorted(in_images.items()) if FEWEST_IMAGES <= count <= most]
         self.words = [wordings[noun].most_common(1)[0][0] for noun in kept]
         place = {noun: i for i, noun in enumerate(kept)}
-        self.shown = torch.zeros(len(images), len(kept), dtype=torch.bool)
+        self.counts = torch.zeros(len(images), len(kept), dtype=torch.int16)
         for row, keywords in enumerate(found):
-            columns = {place[noun] for noun in map(singular, keywords) if noun in place}
-            self.shown[row, list(columns)] = True
+            for noun in map(singular, keywords):
+                if noun in place:
+                    self.counts[row, place[noun]] += 1
+        self.shown = self.counts > 0
+
+    def priors(self, rows: Tensor) -> Tensor:
+        """float32 ``(B, N)``: the distribution of the nouns in each image's captions; zeros where it has none."""
+        counts = self.counts[rows].to(torch.float32)
+        return counts / counts.sum(1, keepdim=True).clamp_min(1)
 
     def sample(self, rows: Tensor, generator: torch.Generator) -> tuple[list[str], Tensor]:
         """At most one noun of each image in ``rows`` ``(B,)``: M different words; bool ``(B, M)``, who shows them."""
@@ -51,10 +74,11 @@ class NounTargets:
 
 
 def _keywords(image: CaptionedImage, extractor: KeywordExtractor) -> list[str]:
+    """The keywords of all captions; a caption that the image has twice counts twice."""
     found: list[str] = []
-    for caption in dict.fromkeys(image.captions):
+    for caption, times in Counter(image.captions).items():
         try:
-            found += extractor.extract(caption).positives
+            found += times * list(extractor.extract(caption).positives)
         except UsageError:  # no word in it, or only negations: it says nothing of what is shown
             continue
     return found

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from engine.errors import OutputError, UsageError
 from engine.train.memory import keep_freed_memory
 from engine.train.packaged.config import TrainingConfig
+from engine.train.packaged.data import TrainingData
 from engine.train.packaged.export import export
 from engine.train.packaged.loop import Trainer
 from engine.types import ProgressSink, no_progress
@@ -39,12 +40,12 @@ def train_packaged(
     except OSError as error:
         raise OutputError(f"{out} cannot be made: {error.strerror}.", "Choose another folder with --out.") from error
     keep_freed_memory()
-    Trainer(config, data, out, Fabric(devices=1), progress, start).run()
+    Trainer(config, TrainingData(data, config), out, Fabric(devices=1), progress, start).run()
     while config.then is not None:  # the last run is the one that is exported
         config, start = config.then, out / f"{FIRST}best.pt"
         for file in ("best.pt", "report.json"):
             (out / file).replace(out / f"{FIRST}{file}")
-        Trainer(config, data, out, Fabric(devices=1), progress, start).run()
+        Trainer(config, TrainingData(data, config), out, Fabric(devices=1), progress, start).run()
     return export(out / "best.pt", out / "rsicd-mini.safetensors")
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 import timm
 import torch
 
-from engine.models.compact.dual_encoder import DualEncoder
+from engine.models.compact.dual_encoder import CompactParts, DualEncoder
 from engine.models.compact.image_tower import BATCH_NORM_EPS, fold_batch_norm, normalise_pixels
 from engine.models.compact.quantise import dequantise, quantise
 from engine.models.compact.text_tower import TextTower, TextTowerConfig
+from engine.models.compact.token_blocks import TokenBlocks
 from engine.models.compact.tokenizer import build_tokenizer, prune_vocabulary, tokenize
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "##b", "tennis", "court", "##s", "pool", "zebra", "über"]
@@ -97,3 +99,36 @@ def test_embeddings_are_unit_vectors_and_patches_point_where_the_image_points() 
         torch.testing.assert_close(embeddings.norm(dim=-1), torch.ones(embeddings.shape[:-1]))
     assert bool(((mixed.mean((1, 2)) * whole).sum(-1) > 0.9).all())
     torch.testing.assert_close(all_context, whole[:, None, None].expand_as(all_context))
+
+
+@pytest.mark.parametrize("bottleneck", [0, 16])
+def test_fresh_token_blocks_are_the_identity_to_the_last_bit_on_any_grid(bottleneck: int) -> None:
+    blocks = TokenBlocks(channels=40, width=32, layers=2, bottleneck=bottleneck)
+    for height, width in ((3, 3), (2, 5)):
+        tokens = torch.randn(2, 40, height, width)
+        assert torch.equal(blocks(tokens), tokens)
+
+
+def test_token_blocks_let_each_token_see_the_whole_tile_and_stay_in_place() -> None:
+    torch.manual_seed(0)
+    blocks = TokenBlocks(channels=24, width=32, layers=1, bottleneck=16).eval()
+    torch.nn.init.normal_(blocks.up.weight)
+    tokens = torch.randn(1, 24, 3, 4)
+    changed = tokens.clone()
+    changed[0, :, 2, 3] += torch.randn(24)
+    with torch.no_grad():
+        difference = (blocks(changed) - blocks(tokens))[0].norm(dim=0)
+    assert bool((difference > 1e-4).all())
+    assert int(difference.argmax()) == 2 * 4 + 3
+
+
+def test_parts_add_their_own_weights_and_no_others() -> None:
+    plain = DualEncoder(TextTowerConfig(50))
+    torch.manual_seed(0)
+    full = DualEncoder(TextTowerConfig(50), parts=CompactParts(views=3, token_blocks=1)).eval()
+    new = full.state_dict().keys() - plain.state_dict().keys()
+    assert {name.split(".")[0] for name in new} == {"token_blocks", "mpr_head"}
+    assert plain.state_dict().keys() <= full.state_dict().keys()
+    views = full.views(torch.nn.functional.normalize(torch.randn(2, 512), dim=1))
+    assert views.shape == (3, 2, 512)
+    torch.testing.assert_close(views.norm(dim=-1), torch.ones(3, 2))

@@ -20,6 +20,16 @@ def test_without_crop_and_jitter_the_result_is_one_of_the_eight_symmetries() -> 
     assert seen == set(range(8))
 
 
+def test_without_rotations_left_and_right_alone_are_swapped() -> None:
+    image = torch.randint(0, 256, (1, 3, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    ways = [image.float(), image.flip(3).float()]
+    seen = set()
+    for seed in range(20):
+        out = augment(image, 8, 1.0, 0.0, torch.Generator().manual_seed(seed), rotations=False)
+        seen |= {i for i, way in enumerate(ways) if torch.allclose(out, way, atol=1e-2)} or {None}
+    assert seen == {0, 1}
+
+
 def test_crops_stay_inside_the_image() -> None:
     ramp = torch.arange(64, dtype=torch.uint8).repeat(64, 1).expand(4, 3, 64, 64)
     out = augment(ramp, 32, 0.5, 0.0, torch.Generator().manual_seed(1))

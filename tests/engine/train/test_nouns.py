@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from engine.datasets.rsicd import CaptionedImage
@@ -38,3 +39,14 @@ def test_without_any_frequent_noun_there_is_nothing_to_sample() -> None:
     )
     assert words == []
     assert shown.shape == (1, 0)
+
+
+def test_priors_are_the_counted_frequencies_of_an_images_nouns() -> None:
+    images = [captioned("a bridge over a river", "a river", "a river", "some bridges and a tower")]
+    images += [captioned("a river"), captioned("a tower and a bridge")] * 4 + [captioned("sand")] * 30
+    targets = NounTargets(images, LocalKeywordExtractor())
+    priors = targets.priors(torch.tensor([0, 1, 20]))
+    named = {word: priors[0, i].item() for i, word in enumerate(targets.words)}
+    assert named == {"bridge": pytest.approx(1 / 3), "river": pytest.approx(1 / 2), "tower": pytest.approx(1 / 6)}
+    torch.testing.assert_close(priors[1], torch.tensor([0.0, 1.0, 0.0]))
+    assert not priors[2].any()  # "sand" is in too many images to be a category

@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lightning.fabric import Fabric
 
 from engine.cli.main import main
 from engine.errors import UsageError
-from engine.models.contract import ModelIdentity
+from engine.models.compact.dual_encoder import CompactParts
+from engine.models.contract import ModelIdentity, ScoreMode
 from engine.models.packaged import load_packaged
 from engine.resources import resource_path
 from engine.train.packaged.config import TrainingConfig
-from engine.train.packaged.loop import schedule
+from engine.train.packaged.data import TrainingData
+from engine.train.packaged.loop import Trainer, schedule
 from engine.train.packaged.run import read_config, train_packaged
 from tests.support.rsicd import write_rsicd
 
@@ -75,3 +78,56 @@ def test_the_packaged_files_recipe_is_two_runs() -> None:
     config = read_config(resource_path("recipes", "rsicd-mini.json"))
     assert config.stop_epoch == 8
     assert config.then is not None and config.then.epochs == 4
+
+
+def test_weights_with_parts_of_mps_clip_are_written_and_load_and_score_by_views(tmp_path: Path) -> None:
+    data = write_rsicd(tmp_path / "data", {"train": 16, "val": 8}, side=96)
+    parts = {"views": 2, "token_blocks": 1, "token_width": 32, "adapter_bottleneck": 16}
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps(SETTINGS | parts | {"epochs": 1, "max_steps": 1}), encoding="utf-8")
+    file = train_packaged(data, tmp_path / "out", settings)
+    identity = ModelIdentity("trial", "compact", "0" * 64, "test")
+    model = load_packaged(file, identity, 64, torch.device("cpu"))
+    assert model.net.parts == CompactParts(views=2, token_blocks=1, token_width=32, adapter_bottleneck=16)
+    assert model.score_modes == tuple(ScoreMode)
+    tiles = model.preprocess(np.full((2, 64, 64, 3), 90, np.uint8))
+    images, texts = model.encode_images(tiles), model.encode_texts(["a red field"])
+    views = model.region_views(images)
+    expected = 0.5 * (images @ texts.T + (views @ texts.T).amax(0))
+    scores = model.score(images, texts, images[:, None], torch.ones(2, 1), ScoreMode.MAX_VIEW)
+    torch.testing.assert_close(scores, expected)
+
+
+def test_parts_that_a_checkpoint_does_not_have_start_fresh_and_other_gaps_are_refused(tmp_path: Path) -> None:
+    config = TrainingConfig.model_validate(SETTINGS)
+    data = TrainingData(write_rsicd(tmp_path / "data", {"train": 16, "val": 8}, side=96), config)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    first = Trainer(config, data, tmp_path, fabric)
+    first.save("start.pt", first.model)
+    more = config.model_copy(update={"views": 2, "token_blocks": 1})
+    second = Trainer(more, data, tmp_path, fabric, start=tmp_path / "start.pt")
+    torch.testing.assert_close(second.model.image_head.weight, first.model.image_head.weight)
+    assert second.model.mpr_head is not None
+    saved = torch.load(tmp_path / "start.pt", weights_only=True)
+    del saved["model"]["image_head.bias"]
+    torch.save(saved, tmp_path / "start.pt")
+    with pytest.raises(UsageError, match=r"image_head\.bias"):
+        Trainer(config, data, tmp_path, fabric, start=tmp_path / "start.pt")
+
+
+def test_what_a_step_draws_does_not_depend_on_what_the_steps_before_it_drew(tmp_path: Path) -> None:
+    config = TrainingConfig.model_validate(SETTINGS)
+    data = TrainingData(write_rsicd(tmp_path / "data", {"train": 16, "val": 8}, side=96), config)
+    trainer = Trainer(config, data, tmp_path, Fabric(accelerator="cpu", devices=1))
+
+    def drawn(step: int) -> list[float]:
+        trainer._seed(step)
+        return [float(torch.rand((), generator=trainer.random)), float(torch.rand(()))]
+
+    third = drawn(3)
+    torch.rand(17, generator=trainer.random)
+    assert drawn(3) == third
+    assert drawn(4) != third
+    orders = [torch.cat(list(trainer._batches(epoch))).tolist() for epoch in (0, 1, 0)]
+    assert orders[0] == orders[2] != orders[1]
+    assert sorted(orders[0]) == list(range(16))
