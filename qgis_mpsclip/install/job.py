@@ -29,9 +29,10 @@ from qgis_mpsclip.install.installed import (
     remove_environments,
     write_json,
 )
-from qgis_mpsclip.install.locks import read_locks, without_torch
+from qgis_mpsclip.install.locks import read_locks
 from qgis_mpsclip.install.log import InstallLog, secrets_of
-from qgis_mpsclip.install.package_index import index_address, only_index, uv_variables
+from qgis_mpsclip.install.package_index import index_address, uv_variables
+from qgis_mpsclip.install.packages import Request, packages_request, torch_request
 from qgis_mpsclip.install.partial import Partial, resumed_or_new
 from qgis_mpsclip.install.plan import InstallOptions, check_disk
 from qgis_mpsclip.install.process import Finished, Runner
@@ -113,9 +114,10 @@ class InstallJob:
         if "environment" not in partial.done:
             self._make(uv, partial)
         if self._choice.torch_lock is not None and "torch" not in partial.done:
-            self._install_torch(uv, partial, self._choice.torch_lock)
+            self._pip("torch", uv, partial, torch_request(self._options, self._environ, partial.folder))
         if "packages" not in partial.done:
-            self._install_packages(uv, partial)
+            request = packages_request(self._options, self._environ, partial.folder, self._locks.build)
+            self._pip("packages", uv, partial, request)
         self._examine(partial)
         return self._switch(partial)
 
@@ -163,40 +165,7 @@ class InstallJob:
         versions = self._locks.python
         return base_python.download_python(uv, versions, self._runner, on_line, self._error_of)
 
-    def _install_torch(self, uv: Path, partial: Partial, lock: Path) -> None:
-        """Another build of PyTorch, and nothing else, from an index that has nothing else to say."""
-        options: list[str | Path] = []
-        environ = only_index(self._environ, self._options.torch_index)
-        if self._options.wheels is not None:
-            options = self._offline()
-        elif not self._options.torch_index:
-            options = ["--torch-backend", str(self._choice.torch_backend)]
-        self._pip("torch", uv, partial, lock, options, environ)
-
-    def _install_packages(self, uv: Path, partial: Partial) -> None:
-        lock = self._choice.lock
-        if self._choice.torch_lock is not None:
-            lock = partial.folder / "requirements.txt"
-            lock.write_text(without_torch(self._choice.lock), encoding="utf-8")
-        options: list[str | Path] = ["--build-constraints", self._locks.build]
-        environ = only_index(self._environ, self._options.index_url) if self._options.index_url else self._environ
-        if self._options.wheels is not None:
-            options += self._offline()
-            environ = only_index(self._environ, "")
-        self._pip("packages", uv, partial, lock, options, environ)
-
-    def _offline(self) -> list[str | Path]:
-        return ["--offline", "--no-index", "--find-links", self._options.wheels or ""]
-
-    def _pip(
-        self,
-        step: str,
-        uv: Path,
-        partial: Partial,
-        lock: Path,
-        options: list[str | Path],
-        environ: dict[str, str],
-    ) -> None:
+    def _pip(self, step: str, uv: Path, partial: Partial, request: Request) -> None:
         progress = DownloadProgress(self._cache)
         waiting = tr("Looking at what is needed")
 
@@ -206,10 +175,9 @@ class InstallJob:
 
         self._say(step, waiting)
         partial.begin(step)
-        # One index answers for a package, whatever the user's settings say, and each file has the lock's hash.
-        command = [uv, "pip", "install", "--python", partial.python, "--no-deps", "--require-hashes"]
-        command += ["--index-strategy", "first-index", *options, "--requirements", lock]
-        self._check(self._runner.with_environ(environ).run(command, on_line), partial.python)
+        command = [uv, "pip", "install", "--python", partial.python, *request.arguments]
+        runner = self._runner.with_environ(request.environ)
+        self._check(runner.run(command, on_line, folder=partial.folder), partial.python)
         partial.end(step)
 
     def _examine(self, partial: Partial) -> None:

@@ -132,6 +132,9 @@ def test_download_is_told_from_uvs_lines_and_its_cache(tmp_path: Path) -> None:
     (tmp_path / ".tmpAbc" / "torch" / "libtorch.so").unlink()
     progress.read(" Downloaded small")
     assert progress.done == before
+    progress.read("Downloading scipy (1.0MiB)")
+    progress.read(" Downloading scipy")
+    assert "scipy" not in progress.text
     progress.read("Prepared 3 packages in 5s")
     assert progress.done == progress.total
 
