@@ -517,6 +517,34 @@ def test_what_the_doctor_finds(as_json: bool) -> None:
     assert trouble.kind == "glibc-too-old" and "libcurand.so.10" in trouble.problem
 
 
+@pytest.mark.parametrize(
+    ("detail", "kind"),
+    [
+        ("It ended the process (SIGILL).", "cpu-too-old"),
+        ("It ended the process (SIGKILL).", "killed"),
+        ('[WinError 126] Error loading "C:\\x\\torch\\lib\\c10.dll" or one of its dependencies.', "vc-runtime"),
+        ("cuda:0 cannot compute: no kernel image is available for execution on the device", "gpu-unsupported"),
+    ],
+)
+def test_package_that_the_doctor_cannot_load(detail: str, kind: str) -> None:
+    good = {"check": "torch", "ok": True, "detail": "2.15.0", "remedy": "", "seconds": 2.0}
+    bad = {"check": "lancedb", "ok": False, "detail": detail, "remedy": "Install the engine again.", "seconds": 0.3}
+    trouble = recognise(json.dumps({"healthy": False, "findings": [good, bad]}, ensure_ascii=False), 1)
+    assert trouble.kind == kind and "Install the engine again" not in trouble.remedy
+
+
+def test_folder_that_the_doctor_cannot_write_is_told_in_its_words() -> None:
+    bad = {
+        "check": "index folder",
+        "ok": False,
+        "detail": "/x cannot be written: Permission denied.",
+        "remedy": "Choose.",
+    }
+    trouble = recognise(json.dumps({"healthy": False, "findings": [bad]}), 1)
+    assert trouble.kind == "no-write-access"
+    assert "index folder: /x cannot be written" in trouble.problem and trouble.remedy == "Choose."
+
+
 def test_finding_that_no_rule_knows_is_told_with_its_own_remedy() -> None:
     bad = {"check": "GDAL", "ok": False, "detail": "cannot read .jp2", "remedy": "Reinstall rasterio."}
     trouble = recognise(json.dumps({"healthy": False, "findings": [bad]}), 1)

@@ -21,6 +21,8 @@ LAST_LINES = 6
 _UV_ERROR = re.compile(r"^(?:error: |\s*[×x] (?=[A-Z]))", re.MULTILINE)
 _DECORATION = re.compile(r"^\s*(?:[│├╰─▶×]+|[|`]->|x(?= [A-Z]))?\s*(?:cause: |Caused by: )?", re.MULTILINE)
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+# The doctor knows which folder it tried, and what that is for.
+_KNOWN_BETTER_BY_DOCTOR = ("disk-full", "locked-file", "no-write-access")
 # The more particular comes first: a proxy that refuses a connection is also a connection that failed.
 _RULES = (
     *files.FULL,
@@ -48,17 +50,29 @@ def recognise(
     """
     text = _CONTROL.sub("", log).replace("\r\n", "\n").replace("\r", "\n")
     findings = list(_bad_findings(text))
-    read = Log(_flat(_last_error(text) + "\n" + "\n".join(detail for _, detail, _ in findings)), python, platform)
-    for rule in _RULES:
-        trouble = rule(read)
+    if findings:
+        return _of_doctor(findings, python, platform, log_file)
+    return (
+        _by_rules(Log(_flat(_last_error(text)), python, platform))
+        or ends.of_returncode(returncode, platform)
+        or _unknown(text, returncode, log_file)
+    )
+
+
+def _by_rules(log: Log) -> Trouble | None:
+    return next((trouble for trouble in (rule(log) for rule in _RULES) if trouble is not None), None)
+
+
+def _of_doctor(findings: list[tuple[str, str, str]], python: str, platform: str, log_file: str) -> Trouble:
+    """The first finding that a rule knows, else the first."""
+    for check, detail, remedy in findings:
+        trouble = _by_rules(Log(_flat(detail), python, platform))
+        if trouble is not None and remedy and trouble.kind in _KNOWN_BETTER_BY_DOCTOR:
+            return Trouble(trouble.kind, _unhealthy(check, detail), remedy)
         if trouble is not None:
             return trouble
-    trouble = ends.of_returncode(returncode, platform)
-    if trouble is not None:
-        return trouble
-    if findings:
-        return _unhealthy(*findings[0], log_file)
-    return _unknown(text, returncode, log_file)
+    check, detail, remedy = findings[0]
+    return Trouble("doctor", _unhealthy(check, detail), remedy or _report(log_file))
 
 
 def _last_error(text: str) -> str:
@@ -86,11 +100,9 @@ def _bad_findings(text: str) -> Iterator[tuple[str, str, str]]:
         yield line[1], line[2], ""
 
 
-def _unhealthy(check: str, detail: str, remedy: str, log_file: str) -> Trouble:
-    return Trouble(
-        "doctor",
-        tr("The new environment was installed but does not work: {check}: {detail}").format(check=check, detail=detail),
-        remedy or _report(log_file),
+def _unhealthy(check: str, detail: str) -> str:
+    return tr("The new environment was installed but does not work: {check}: {detail}").format(
+        check=check, detail=detail
     )
 
 

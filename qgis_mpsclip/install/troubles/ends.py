@@ -30,7 +30,7 @@ def of_returncode(code: int | None, platform: str) -> Trouble | None:
         return None
     if platform == "win32":
         return _of_exception(code & 0xFFFFFFFF)
-    return _of_signal(-code) if code < 0 else None
+    return of_signal(_name_of(-code)) if code < 0 else None
 
 
 def _of_exception(status: int) -> Trouble | None:
@@ -52,11 +52,8 @@ def _of_exception(status: int) -> Trouble | None:
     return _killed(f"0x{status:08X}") if status >= _CRASHES else None
 
 
-def _of_signal(number: int) -> Trouble:
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        name = str(number)
+def of_signal(name: str) -> Trouble:
+    """What a signal tells that ended a process, such as ``SIGILL``."""
     if name == "SIGILL":
         return _old_processor()
     if name == "SIGXFSZ":
@@ -66,6 +63,13 @@ def _of_signal(number: int) -> Trouble:
             tr("Ask whoever manages the computer to lift the limit."),
         )
     return _killed(name)
+
+
+def _name_of(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
 
 
 def _killed(name: str) -> Trouble:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qgis_mpsclip.i18n import tr
-from qgis_mpsclip.install.troubles.ends import out_of_memory
+from qgis_mpsclip.install.troubles.ends import of_signal, out_of_memory
 from qgis_mpsclip.install.troubles.log import Log, Rule, Trouble
 
 _BASE_PYTHON = "Python 3.10, 3.11, 3.12 or 3.13"
@@ -35,6 +35,12 @@ def _memory(log: Log) -> Trouble | None:
     ) or log.find_number((12,), (8, 14)):
         return out_of_memory()
     return None
+
+
+def _ended(log: Log) -> Trouble | None:
+    """The doctor imports each package in a process of its own and says how that ended."""
+    found = log.find(r"ended the process \((?P<name>SIG[A-Z]+)\)")
+    return of_signal(found["name"]) if found else None
 
 
 def _runtime(log: Log) -> Trouble | None:
@@ -178,6 +184,7 @@ RULES: tuple[Rule, ...] = (
     _runtime,
     _driver,
     _graphics_card,
+    _ended,
     _no_venv,
     _no_python,
     _bad_python,
