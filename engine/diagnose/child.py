@@ -47,11 +47,11 @@ def run_jobs(jobs: Sequence[Job], limit: float = LIMIT_SECONDS) -> Iterator[Find
 
 def _run_some(jobs: Sequence[Job], limit: float) -> Iterator[Finding]:
     """Findings of one process: at least one, and a bad one last unless all jobs are done."""
-    command = [sys.executable, "-c", _CODE, str(ENGINE_ROOT), json.dumps([list(job) for job in jobs])]
+    command = [sys.executable, *_flags(), "-c", _CODE, str(ENGINE_ROOT), json.dumps([list(job) for job in jobs])]
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(  # nosec B603  # fixed arguments, no shell
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # its end tells the child that this process is gone
             stdout=subprocess.PIPE,
             stderr=said,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
@@ -61,8 +61,9 @@ def _run_some(jobs: Sequence[Job], limit: float) -> Iterator[Finding]:
         finally:
             process.kill()
             process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
 
 
 def _follow(process: subprocess.Popen[bytes], jobs: Sequence[Job], limit: float, said: IO[bytes]) -> Iterator[Finding]:
@@ -100,6 +101,12 @@ def _follow(process: subprocess.Popen[bytes], jobs: Sequence[Job], limit: float,
             yield finding
             if not finding.ok:
                 return
+
+
+def _flags() -> list[str]:
+    """The flags of this interpreter that decide where packages are found."""
+    given = {"-I": sys.flags.isolated, "-s": sys.flags.no_user_site, "-Xutf8": sys.flags.utf8_mode}
+    return [flag for flag, is_set in given.items() if is_set]
 
 
 def _read(process: subprocess.Popen[bytes], lines: queue.Queue[bytes]) -> None:

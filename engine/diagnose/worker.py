@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -26,6 +27,7 @@ def main(jobs: Sequence[Sequence[str]]) -> None:
     Args:
         jobs: (name of the check, ``module:function``, arguments …) each.
     """
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
         os.dup2(2, 1)
         for check, function, *arguments in jobs:
@@ -57,6 +59,13 @@ def look(check: str, function: str, arguments: Sequence[str]) -> Finding:
 def _function(module: str, name: str) -> Callable[..., Seen]:
     function: Callable[..., Seen] = getattr(importlib.import_module(module), name)
     return function
+
+
+def _end_with_parent() -> None:
+    """Standard input ends when the doctor does, however it ended."""
+    while os.read(0, 1):
+        pass
+    os._exit(1)
 
 
 def _tell(out: TextIO, message: dict[str, Any]) -> None:

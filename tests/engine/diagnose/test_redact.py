@@ -102,8 +102,8 @@ def test_addresses_and_secrets_go(secret: str) -> None:
 
 def test_the_rest_stays_as_it_is() -> None:
     text = (
-        "PyTorch 2.15.0+cu132, click-plugins 1.1.1.2, numpy/core/_multiarray.py: DLL load failed, C:\\Windows\\System32,"
-        " /usr/lib/x86_64-linux-gnu/libc.so.6 (GLIBC_2.28), 12.5 GB // no comment, 5 tokens a word, 100 % of a/b"
+        "PyTorch 2.15.0+cu132, cligj 1.1.1.2, numpy/core/_multiarray.py: DLL load failed, 12.5 GB // a comment,"
+        " C:\\Windows\\System32, /usr/lib/x86_64-linux-gnu/libc.so.6 (GLIBC_2.28), 5 tokens a word, 100 % of a/b"
     )
     assert redact(text, LINUX) == text
     assert redact(text, WINDOWS) == text
