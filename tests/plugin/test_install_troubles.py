@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -365,6 +366,24 @@ def told_by_qgis(url: str) -> tuple[str, str, int]:
     if number == 203:  # names no package
         other_language += " https://host/alpha/ - server replied: Not Found"
     return recognise(blocking.errorMessage()).kind, recognise(other_language).kind, number
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.ENOSPC, "disk-full"),
+        (errno.EDQUOT, "disk-full"),
+        (errno.EROFS, "no-write-access"),
+        (errno.EACCES, "no-write-access"),
+        (errno.ENAMETOOLONG, "path-too-long"),
+        (errno.ETXTBSY, "locked-file"),
+        (errno.EMFILE, "too-many-files"),
+    ],
+)
+def test_errors_of_python_itself(number: int, kind: str) -> None:
+    trouble = recognise(str(OSError(number, os.strerror(number), "/a folder/é")))
+    assert trouble.kind == kind
+    assert "/a folder/é" in trouble.problem or kind == "too-many-files"
 
 
 # What cannot be made to happen here, as its users recorded it; where, says the comment above each.
