@@ -7,18 +7,21 @@
 # make screenshots     the documentation's pictures, from QGIS itself
 # make test-qgis-sid   the plugin's tests in Debian unstable's QGIS, in a folder below build/; by hand, as root
 # make lock    writes the locks anew (LOCK_OPTIONS=--upgrade: newest versions)
+# make lock-torch ACCELERATOR=cpu      locks another build of PyTorch, from PyTorch's own index; INDEX=URL: from a mirror
 PYTHON ?= python3
 TORCH ?=
 PROFILE ?= engine
 RASTER ?=
 QUERY ?=
 LOCK_OPTIONS ?=
+ACCELERATOR ?=
+INDEX ?=
 # Unexpanded, and through the environment instead of the recipe's text: spaces, quotes and dollars survive.
 override RASTER := $(value RASTER)
 override QUERY := $(value QUERY)
 export RASTER QUERY
 
-.PHONY: setup setup-dev setup-qgis demo qgis zip test test-engine test-plugin screenshots test-qgis-sid lock
+.PHONY: setup setup-dev setup-qgis demo qgis zip test test-engine test-plugin screenshots test-qgis-sid lock lock-torch
 .DEFAULT_GOAL := setup
 
 setup:
@@ -60,3 +63,7 @@ test-qgis-sid: setup-dev
 
 lock: setup
 	@scripts/lock.sh build/installer/bin/uv $(LOCK_OPTIONS)
+
+lock-torch: setup
+	@.venv/bin/python scripts/lock_torch.py build/installer/bin/uv "$(ACCELERATOR)" $(if $(INDEX),--index "$(INDEX)")
+	@.venv/bin/python scripts/describe_locks.py build/installer/bin/uv

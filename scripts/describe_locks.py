@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lock_files import PROFILES, REQUIREMENTS, ROOT, digest_of, entries, header
+from lock_files import PROFILES, REQUIREMENTS, digest_of, entries, header
 from lock_targets import MACOS, PYTHONS, SOURCE_ONLY, TARGETS, LockError, Target, Wheel, all_wheels, inputs_digest
 
 DESCRIPTION = REQUIREMENTS / "locks.json"

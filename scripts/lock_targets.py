@@ -39,6 +39,8 @@ TARGETS = {
     ("win32", "AMD64"): "x86_64-pc-windows-msvc",
 }
 AT_ONCE = 4
+# How uv names the package: ``pyproj{python_full_version < '3.11'}==3.7.1 has no usable wheels``.
+NO_WHEEL = re.compile(r"([\w.-]+)(?:\{[^}]*\})?==([\w.+!-]+) has no (?:usable )?wheels")
 
 
 class LockError(Exception):

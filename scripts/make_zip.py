@@ -27,7 +27,8 @@ PLUGIN = "qgis_mpsclip"
 ENGINE = f"{PLUGIN}/engine_src"
 LARGEST = 25_000_000
 # What a user's engine may be installed from; the locks of development stay at home.
-LOCKS = ("build.txt", "engine.txt", "samgeo.txt")
+LOCKS = ("requirements/build.txt", "requirements/engine.txt", "requirements/samgeo.txt", "requirements/locks.json")
+TORCH_LOCKS = "requirements/torch-*.txt"
 PAGES = ("docs/user-guide.md", "docs/processing.md", "docs/images")
 METADATA = f"{PLUGIN}/metadata.txt"
 REGULAR_FILE = 0o100644 << 16
@@ -73,8 +74,8 @@ def members() -> Iterator[tuple[str, Path]]:
         yield f"{ENGINE}/{name}", ROOT / name
     yield f"{PLUGIN}/LICENSE", ROOT / "LICENSE"
     yield f"{ENGINE}/metadata.txt", ROOT / "metadata.txt"
-    for lock in LOCKS:
-        yield f"{ENGINE}/requirements/{lock}", ROOT / "requirements" / lock
+    for lock in (*LOCKS, *tracked(TORCH_LOCKS)):
+        yield f"{ENGINE}/{lock}", ROOT / lock
 
 
 def tracked(*folders: str) -> list[str]:

@@ -11,26 +11,24 @@ import hashlib
 import importlib.util
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-ROOT = Path(__file__).resolve().parent.parent
+from lock_files import REQUIREMENTS, ROOT, TORCH_PACKAGES, entries, needs_torch_build, pins
+
 VENV = ROOT / ".venv"
 STAMP = VENV / "mpsclip-setup.json"
 INSTALLER = ROOT / "build" / "installer"
-REQUIREMENTS = ROOT / "requirements"
-OLDEST_PYTHON = (3, 11)
+OLDEST_PYTHON = (3, 10)
 # Each holds what those before it hold.
 PROFILES = {"engine": "engine.txt", "samgeo": "samgeo.txt", "dev": "dev.txt"}
 INSTALLED_GB = {"cuda": 6.5, "cpu": 2.0}
-# What only a CUDA build of PyTorch needs; in a CPU environment these are left out of the lock.
-CUDA_ONLY = re.compile(r"^(nvidia-.*|cuda-.*|triton.*)$")
-TORCH_PACKAGES = ("torch", "torchvision")
+# Where a maintainer made it: make lock-torch ACCELERATOR=cpu
+CPU_LOCK = REQUIREMENTS / "torch-cpu.txt"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if sys.version_info < OLDEST_PYTHON:
         stop(
             f"Python {sys.version.split()[0]} is too old.",
-            "Install Python 3.11 or newer and say which: make setup PYTHON=/path/to/python3.11",
+            "Install Python 3.10 or newer and say which: make setup PYTHON=/path/to/python3.12",
         )
     if is_current(options.profile, options.torch):
         return 0
@@ -58,10 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     requirements = lock
     if torch_build == "cpu":
         requirements = without_torch(lock)
-        pins = [f"{name}=={locked_version(lock, name)}" for name in TORCH_PACKAGES]
-        # PyTorch's own index for these two alone. Their CPU files are not the lock's, so no hash of it can fit them;
-        # all that they depend on comes from the lock below.
-        run([*install, "--no-deps", "--torch-backend", "cpu", *pins])
+        # PyTorch's own index for torch and torchvision alone; all that they depend on comes from the lock below.
+        run([*install, "--no-deps", "--torch-backend", "cpu", *cpu_torch(lock)])
     # What has to be built, one package on PyPI as source only and this project, is built by the locked build packages.
     install += ["--no-deps", "--build-constraints", REQUIREMENTS / "build.txt"]
     run([*install, "--require-hashes", "--requirements", requirements])
@@ -94,6 +90,7 @@ def fingerprint(profile: str, torch_build: str) -> dict[str, str]:
         REQUIREMENTS / "build.txt",
         ROOT / "pyproject.toml",
         ROOT / "metadata.txt",
+        *([CPU_LOCK] if torch_build == "cpu" and CPU_LOCK.exists() else []),
     )
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
     return {"profile": profile, "torch": torch_build, "inputs": digest, "root": str(ROOT)}
@@ -176,24 +173,28 @@ def install_venv_package() -> None:
     os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, tried: "1"})
 
 
-def entries(lock: Path) -> Iterator[tuple[str, str]]:
-    """Name and text (hashes included) of each requirement of a lock."""
-    text = re.sub(r"^ *#.*\n", "", lock.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    for entry in re.split(r"\n(?=\S)", text.strip()):
-        yield re.split(r"[=<>@ \[;]", entry, maxsplit=1)[0].lower(), entry + "\n"
-
-
 def locked_version(lock: Path, name: str) -> str:
     """The pinned version of a package that the lock holds once."""
-    versions = [re.findall(r"==([^\s;\\]+)", entry)[0] for entry_name, entry in entries(lock) if entry_name == name]
+    versions = pins(lock, name)
     if len(versions) != 1:
         stop(f"{lock.name} holds {name} {len(versions)} times.", "Write the locks anew: make lock")
-    return str(versions[0])
+    return versions[0][0]
+
+
+def cpu_torch(lock: Path) -> list[str]:
+    """What to ask PyTorch's index for: its own lock where there is one, else the versions of the main lock.
+
+    The CPU files are not the main lock's, so no hash of it can fit them.
+    """
+    if CPU_LOCK.exists():
+        return ["--require-hashes", "--requirements", str(CPU_LOCK)]
+    versions = [(name, *pin) for name in TORCH_PACKAGES for pin in pins(lock, name)]
+    return [f"{name}=={version}" + (f" ; {marker}" if marker else "") for name, version, marker in versions]
 
 
 def without_torch(lock: Path) -> Path:
     """The lock less PyTorch and CUDA, in ``build/``."""
-    kept = [entry for name, entry in entries(lock) if name not in TORCH_PACKAGES and not CUDA_ONLY.match(name)]
+    kept = [entry for name, entry in entries(lock) if not needs_torch_build(name)]
     path = INSTALLER.parent / f"cpu-{lock.name}"
     path.write_text("".join(kept), encoding="utf-8")
     return path

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.fixture
 def setup_env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The script, with its stamp and its environment in a folder of the test's own."""
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     spec = importlib.util.spec_from_file_location("setup_env", ROOT / "scripts" / "setup_env.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -44,3 +45,29 @@ def test_an_update_takes_no_packages_away(setup_env: ModuleType) -> None:
     assert setup_env.widest("engine") == "engine"
     stamp(setup_env, "samgeo")
     assert [setup_env.widest(profile) for profile in setup_env.PROFILES] == ["samgeo", "samgeo", "dev"]
+
+
+def test_the_cpu_build_comes_from_its_own_lock_where_there_is_one(setup_env: ModuleType, tmp_path: Path) -> None:
+    setup_env.CPU_LOCK = tmp_path / "torch-cpu.txt"
+    without = setup_env.cpu_torch(ROOT / "requirements" / "engine.txt")
+    # Each with its marker: an older release for the oldest Python.
+    assert [line.split("==")[0] for line in without] == ["torch", "torch", "torchvision"]
+    assert [" ; python_full_version" in line for line in without] == [True, True, False]
+    before = setup_env.fingerprint("engine", "cpu")
+    setup_env.CPU_LOCK.write_text("# torch-backend: cpu\n", encoding="utf-8")
+    assert setup_env.cpu_torch(ROOT / "requirements" / "engine.txt") == [
+        "--require-hashes",
+        "--requirements",
+        str(setup_env.CPU_LOCK),
+    ]
+    assert setup_env.fingerprint("engine", "cpu") != before
+
+
+def test_the_lock_without_pytorch_keeps_nothing_of_cuda(
+    setup_env: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setup_env, "INSTALLER", tmp_path / "installer")
+    kept = setup_env.without_torch(ROOT / "requirements" / "engine.txt").read_text(encoding="utf-8")
+    names = {line.split("==")[0] for line in kept.splitlines() if "==" in line}
+    assert {"open-clip-torch", "rasterio", "lancedb"} <= names
+    assert [name for name in names if name.startswith(("torch", "nvidia", "cuda", "triton"))] == []
