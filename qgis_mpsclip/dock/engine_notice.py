@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from qgis.core import Qgis
 from qgis.gui import QgisInterface
 from qgis.PyQt.QtCore import QObject, pyqtSignal, pyqtSlot
+from qgis.PyQt.QtWidgets import QApplication
 
 from qgis_mpsclip.dock.notice import Notice
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install.course import step_title
-from qgis_mpsclip.install.session import Installation
+from qgis_mpsclip.install.session import DIALOG_NAME, Installation
 from qgis_mpsclip.install.state import EngineState
+from qgis_mpsclip.message_text import bar_html
 from qgis_mpsclip.options_page import PAGE
+
+TITLE = "MPS-CLIP"
 
 
 class EngineNotice(QObject):
@@ -28,6 +33,7 @@ class EngineNotice(QObject):
         self._installation = installation
         self._state: EngineState | None = None
         self._put_off = False
+        self._was_running = False
         self._text = ""
         installation.changed.connect(self.look)
         installation.progressed.connect(self._progressed)
@@ -36,6 +42,9 @@ class EngineNotice(QObject):
     def look(self) -> None:
         """Look again: something may have been installed, also by another QGIS."""
         self._state = self._installation.state()
+        if self._was_running and not self._installation.is_running:
+            self._tell_end()
+        self._was_running = self._installation.is_running
         self._tell()
 
     def is_missing(self) -> bool:
@@ -97,6 +106,17 @@ class EngineNotice(QObject):
         if text != self._text:
             self._text = text
             self.changed.emit()
+
+    def _tell_end(self) -> None:
+        """In the message bar, for a user who has closed the dialog."""
+        session, bar = self._installation, self._iface.messageBar()
+        if any(window.objectName() == DIALOG_NAME and window.isVisible() for window in QApplication.topLevelWidgets()):
+            return
+        if session.installed is not None:
+            bar.pushMessage(TITLE, tr("The search engine is installed."), Qgis.MessageLevel.Success, 8)
+        elif session.error is not None and not session.was_cancelled:
+            text = tr("The search engine could not be installed. {problem}").format(problem=session.error.problem)
+            bar.pushMessage(TITLE, bar_html(text), Qgis.MessageLevel.Warning, 0)
 
     def _put_it_off(self) -> None:
         self._put_off = True

@@ -110,6 +110,8 @@ class ChoicePage(QWidget):
         self.device.setText(tr("Looking for a GPU…"))
         self.version = NarrowCombo("version")
         self.version.currentIndexChanged.connect(self._version_changed)
+        self.hint = _label("hint")
+        self.hint.hide()
         self.samgeo = QCheckBox(tr("With the &SamGeo segmenters"))
         self.samgeo.setObjectName("samgeo")
         self.samgeo.setToolTip(tr("Finer outlines by larger models, which are downloaded when they are first used."))
@@ -137,6 +139,7 @@ class ChoicePage(QWidget):
         form = _form()
         _row(form, tr("Computes on"), self.device, tr("What was found on this machine."))
         _row(form, tr("&Version"), self.version, tr("Only what this release has a tested lock for is offered."))
+        form.addRow("", self.hint)
         form.addRow("", self.samgeo)
         _row(form, tr("Needs"), self.needs, tr("Downloads that are still in the installer's cache are not repeated."))
         _row(
@@ -204,10 +207,11 @@ class ChoicePage(QWidget):
             return
         self.version.blockSignals(True)
         wanted = next((each for each in self._choices if each.id == self._present), self._choices[0])
-        for each in self._choices:
-            if each.profile == "engine":
-                self.version.addItem(wording.version_text(each), _version(each))
+        versions = [each for each in self._choices if each.profile == "engine"]
+        for each in versions:
+            self.version.addItem(wording.version_text(each, len(versions) == 1), _version(each))
         self.version.setCurrentIndex(max(0, self.version.findData(_version(wanted))))
+        self.samgeo.setVisible(any(each.profile == "samgeo" for each in self._choices))
         self.samgeo.setChecked(wanted.profile == "samgeo")
         self.version.blockSignals(False)
         self._version_changed()
@@ -232,7 +236,10 @@ class ChoicePage(QWidget):
 
     def _tell(self) -> None:
         chosen = self.choice()
-        if chosen is not None:
+        if chosen is not None and self._device is not None:
+            hint = wording.version_hint(chosen, self._device)
+            self.hint.setText(hint)
+            self.hint.setVisible(bool(hint))
             self.needs.setText(wording.needs_text(chosen, free_bytes(self._folder()), self._wheels() is not None))
             self.message.show_text(self.problem())
         self.changed.emit()

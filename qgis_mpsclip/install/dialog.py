@@ -22,16 +22,16 @@ from qgis.PyQt.QtWidgets import (
 
 from qgis_mpsclip.documentation import open_guide
 from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.install import wording
 from qgis_mpsclip.install.choice_page import ChoicePage
 from qgis_mpsclip.install.existing_page import ExistingPage
 from qgis_mpsclip.install.outcome_page import OutcomePage
 from qgis_mpsclip.install.progress_page import ProgressPage
 from qgis_mpsclip.install.report import session_report
-from qgis_mpsclip.install.session import Installation
+from qgis_mpsclip.install.session import DIALOG_NAME, Installation
 from qgis_mpsclip.settings import Settings
 
-NAME = "mpsclip_install"
-_WIDTH, _HEIGHT = 78, 34  # letters, lines
+_WIDTH, _HEIGHT = 80, 32  # letters, lines
 
 
 class InstallDialog(QDialog):
@@ -41,7 +41,7 @@ class InstallDialog(QDialog):
         super().__init__(parent)
         self._settings = settings
         self._installation = installation
-        self.setObjectName(NAME)
+        self.setObjectName(DIALOG_NAME)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.heading = QLabel()
         self.heading.setObjectName("heading")
@@ -50,7 +50,7 @@ class InstallDialog(QDialog):
         font.setPointSizeF(font.pointSizeF() * 1.2)
         self.heading.setFont(font)
         self.choice = ChoicePage(settings, installation)
-        self.existing = ExistingPage()
+        self.existing = ExistingPage(installation)
         self.progress = ProgressPage(installation)
         self.outcome = OutcomePage(installation)
         self.pages = QStackedWidget()
@@ -72,6 +72,12 @@ class InstallDialog(QDialog):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.choice.look()
+
+    def done(self, result: int) -> None:
+        """Whatever closes the window: what has succeeded need not be told again."""
+        if self._installation.installed is not None:
+            self._installation.forget_outcome()
+        super().done(result)
 
     def page(self) -> QWidget:
         """The page that is shown."""
@@ -134,20 +140,17 @@ class InstallDialog(QDialog):
         self._set_titles()
 
     def _set_titles(self) -> None:
-        page, state = self.page(), self._installation.state()
-        update = state.environment is not None
-        title = tr("Update the Search Engine") if update else tr("Install the Search Engine")
-        if page is self.existing:
-            title = tr("Use an Existing Python")
-        elif page is self.progress:
-            title = tr("Installing the Search Engine")
-        elif page is self.outcome and self._installation.installed is not None:
-            title = tr("The Search Engine Is Ready")
-        elif page is self.outcome:
-            title = tr("The Search Engine Was Not Installed")
+        session, state = self._installation, self._installation.state()
+        title = {
+            self.choice: wording.title(state),
+            self.existing: tr("Use an Existing Python"),
+            self.progress: tr("Installing the Search Engine"),
+            self.outcome: wording.outcome_title(session.installed is not None, session.was_cancelled),
+        }[self.page()]
         self.heading.setText(title)
         self.setWindowTitle(tr("MPS-CLIP Search: {title}").format(title=title))
         self.install.setText(tr("&Update") if state.is_outdated else tr("&Install"))
+        self.retry.setText(tr("&Go On") if session.was_cancelled else tr("&Try Again"))
 
     # ---- following the session
 
@@ -159,6 +162,7 @@ class InstallDialog(QDialog):
             self.cancel.setEnabled(True)
             self.show_page(self.progress)
         elif session.installed is not None or session.error is not None:
+            self.copy.setText(tr("C&opy Report"))
             self.outcome.show_outcome()
             self.show_page(self.outcome)
         elif self.page() is not self.existing:
@@ -186,7 +190,7 @@ class InstallDialog(QDialog):
 
     def _copy(self) -> None:
         QgsApplication.clipboard().setText(session_report(self._settings, self._installation))
-        self.copy.setText(tr("Copied"))
+        self.copy.setText(tr("C&opied"))
 
     def _open_log(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._installation.log_file)))
@@ -195,7 +199,7 @@ class InstallDialog(QDialog):
 def open_dialog(settings: Settings, installation: Installation, main: QWidget) -> InstallDialog:
     """Show the dialog, the one that is open if there is one; above a modal dialog, which lets only its own be used."""
     parent = QApplication.activeModalWidget() or main
-    dialog = parent if isinstance(parent, InstallDialog) else parent.findChild(QDialog, NAME)
+    dialog = parent if isinstance(parent, InstallDialog) else parent.findChild(QDialog, DIALOG_NAME)
     if dialog is None or not dialog.isVisible():  # what was closed is deleted a little later
         dialog = InstallDialog(settings, installation, parent)
     dialog.show()

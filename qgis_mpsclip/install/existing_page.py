@@ -10,12 +10,9 @@ from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, Q
 
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install.background import Background
-
-try:
-    from qgis_mpsclip.install.existing import Examination, examine
-except ImportError:
-    Examination = examine = None
+from qgis_mpsclip.install.existing import Examination, examine
 from qgis_mpsclip.install.message import SUCCESS, WARNING, MessageLine
+from qgis_mpsclip.install.session import Installation
 
 
 class ExistingPage(QWidget):
@@ -23,8 +20,9 @@ class ExistingPage(QWidget):
 
     changed = pyqtSignal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, installation: Installation, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._installation = installation
         self._task: Background | None = None
         self._good: Path | None = None
         text = QLabel(
@@ -69,9 +67,9 @@ class ExistingPage(QWidget):
         self.examine.setEnabled(False)
         self.result.set_picture(WARNING)
         self.result.show_text(tr("Looking at {python}…").format(python=path))
-        python = Path(path).expanduser()
+        python, requirements = Path(path).expanduser(), self._installation.requirements
         self._task = Background(
-            tr("Examining a Python"), lambda is_cancelled: examine(python, is_cancelled=is_cancelled)
+            tr("Examining a Python"), lambda is_cancelled: examine(python, requirements, is_cancelled)
         )
         self._task.done.connect(self._examined)
         self._task.failed.connect(self._not_examined)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qgis.PyQt.QtGui import QFontDatabase
+from qgis.PyQt.QtGui import QFontDatabase, QTextOption
 from qgis.PyQt.QtWidgets import QPlainTextEdit, QWidget
 
 from qgis_mpsclip.i18n import tr
@@ -21,7 +21,7 @@ class LogView(QPlainTextEdit):
         self.setObjectName("log")
         self.setReadOnly(True)
         self.setAccessibleName(tr("Log of the installation"))
-        self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.setWordWrapMode(QTextOption.WrapMode.WrapAnywhere)
         self.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self.setMaximumBlockCount(_LINES)
         self.setTabChangesFocus(True)

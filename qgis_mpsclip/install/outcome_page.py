@@ -54,7 +54,10 @@ class OutcomePage(QWidget):
             )
         elif session.error is not None:
             self.message.set_picture(WARNING)
-            self.message.show_text(f"{session.error.problem}\n\n{session.error.remedy}".strip())
+            parts = [session.error.problem, session.error.remedy]
+            if session.state().is_used:
+                parts.append(tr("What was installed before is as it was, and searching works with it."))
+            self.message.show_text("\n\n".join(part for part in parts if part))
         self.facts.setText(session.check_text)
         self.facts.setVisible(bool(session.check_text))
         failed = session.error is not None and not session.was_cancelled

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from qgis_mpsclip.install.installed import InstalledEnvironment
     from qgis_mpsclip.install.plan import InstallOptions
 
+DIALOG_NAME = "mpsclip_install"  # of the windows that show it
 _END_MILLISECONDS = 10_000  # the job ends its children within two seconds
 
 
@@ -89,14 +90,19 @@ class Installation(QObject):
         """What there is to search with."""
         return engine_state(self._settings, self._package)
 
+    @property
+    def requirements(self) -> Path | None:
+        """The folder of the locks that came with the plugin; None: it came without."""
+        folder = engine_folder(self._package)
+        return folder / "requirements" if folder is not None else None
+
     def choices(self, device: Device) -> list[Choice]:
         """What can be installed on this machine.
 
         Raises:
             InstallError: the plugin's locks are missing or not understood.
         """
-        folder = engine_folder(self._package)
-        return choices(folder / "requirements" if folder is not None else None, device)
+        return choices(self.requirements, device)
 
     # ---- installing
 

@@ -18,6 +18,20 @@ if TYPE_CHECKING:
     from qgis_mpsclip.install.state import EngineState
 
 
+def title(state: EngineState) -> str:
+    """Heading of the dialog before anything is done."""
+    if state.environment is None:
+        return tr("Install the Search Engine")
+    return tr("Update the Search Engine") if state.is_outdated else tr("Install the Search Engine Again")
+
+
+def outcome_title(succeeded: bool, cancelled: bool) -> str:
+    """Heading of the dialog when it is over."""
+    if succeeded:
+        return tr("The Search Engine Is Ready")
+    return tr("The Installation Was Cancelled") if cancelled else tr("The Search Engine Was Not Installed")
+
+
 def introduction(state: EngineState) -> str:
     """What will be done, where something is installed already and where nothing is."""
     if state.environment is None:
@@ -72,11 +86,24 @@ def device_text(device: Device) -> str:
     return tr("The processor. No GPU was found that PyTorch can use; searching works without one.")
 
 
-def version_text(choice: Choice) -> str:
-    """One of the builds that can be chosen."""
+def version_text(choice: Choice, is_only_one: bool) -> str:
+    """One of the builds that can be chosen, with what there is to compare where there are several."""
+    if is_only_one:
+        return choice.label
     size = size_text(choice.installed_bytes) if choice.installed_bytes else ""
     text = f"{choice.label} – {size}" if size else choice.label
     return tr("{version} (recommended)").format(version=text) if choice.recommended else text
+
+
+def version_hint(choice: Choice, device: Device) -> str:
+    """Why a machine without a graphics card gets what such a card needs; empty where nothing is to be explained."""
+    if device.kind == "cpu" and choice.accelerator == "cuda":
+        return tr(
+            "It runs on the processor too. This release has no smaller set of packages for the processor alone."
+        )
+    if device.kind == "cuda" and choice.accelerator == "cpu":
+        return tr("This one does not use the graphics card.")
+    return ""
 
 
 def nothing_suits() -> str:
