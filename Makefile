@@ -5,6 +5,7 @@
 # make zip     dist/qgis_mpsclip-VERSION.zip, to be installed in QGIS
 # make test    lint, types, all tests; installs QGIS where it may     make test-engine, make test-plugin: one half
 # make screenshots     the documentation's pictures, from QGIS itself
+# make prove-install   from the zip alone to hits on the map: installs the engine for a fresh QGIS profile, removes it again
 # make test-qgis-sid   the plugin's tests in Debian unstable's QGIS, in a folder below build/; by hand, as root
 # make lock    writes the locks anew (LOCK_OPTIONS=--upgrade: newest versions)
 # make lock-torch ACCELERATOR=cpu      locks another build of PyTorch, from PyTorch's own index; INDEX=URL: from a mirror
@@ -21,7 +22,7 @@ override RASTER := $(value RASTER)
 override QUERY := $(value QUERY)
 export RASTER QUERY
 
-.PHONY: setup setup-dev setup-qgis demo qgis zip test test-engine test-plugin screenshots test-qgis-sid lock lock-torch
+.PHONY: setup setup-dev setup-qgis demo qgis zip test test-engine test-plugin screenshots prove-install test-qgis-sid lock lock-torch
 .DEFAULT_GOAL := setup
 
 setup:
@@ -57,6 +58,9 @@ test-plugin: setup-qgis setup-dev
 
 screenshots: setup setup-qgis
 	@.venv/bin/python scripts/screenshots.py
+
+prove-install: setup-qgis
+	@$(PYTHON) scripts/prove_install.py
 
 test-qgis-sid: setup-dev
 	@bash scripts/test_qgis_sid.sh

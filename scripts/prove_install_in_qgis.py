@@ -16,7 +16,7 @@ from pathlib import Path
 import qgis.utils
 from qgis.core import QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import QEventLoop, Qt, QTimer
-from qgis.PyQt.QtGui import QImage
+from qgis.PyQt.QtGui import QImage, QPainter, QPen
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QApplication, QDialog, QDockWidget, QPushButton
 from qgis.utils import iface
@@ -27,6 +27,7 @@ QUERY = os.environ["PROOF_QUERY"]
 LIMIT = float(os.environ["PROOF_LIMIT"])
 SIZE = (1400, 880)
 PICTURE_SECONDS = 2.0
+LATE_PERCENT = 60
 seen = {"seconds": {}, "pictures": []}
 
 
@@ -53,7 +54,13 @@ def step(name, seconds):
 
 def picture(name):
     """The whole screen, as a user sees it."""
-    image = iface.mainWindow().screen().grabWindow(0, 0, 0, *SIZE).toImage()
+    shot = iface.mainWindow().screen().grabWindow(0, 0, 0, *SIZE)
+    if dialog() is not None:  # without a window manager it has no frame
+        painter = QPainter(shot)
+        painter.setPen(QPen(Qt.GlobalColor.darkGray, 2))
+        painter.drawRect(dialog().geometry())
+        painter.end()
+    image = shot.toImage()
     file = f"{len(seen['pictures']) + 1}-{name}.png"
     if not image.convertToFormat(QImage.Format.Format_RGB888).save(str(FOLDER / file), "PNG", 0):
         raise RuntimeError(f"{file} cannot be written to {FOLDER}")
@@ -139,6 +146,9 @@ def follow(window, installation):
         if current and current not in pictured and course.seconds(current) > PICTURE_SECONDS:
             pictured.add(current)
             picture(f"running-{current}")
+        if course and course.percent() >= LATE_PERCENT and "late" not in pictured:
+            pictured.add("late")
+            picture("running-late")
     course = installation.course
     for name in course.steps:
         step(f"install: {name}", course.seconds(name))
