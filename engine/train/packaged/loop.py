@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,7 @@ class Trainer:
         model.image_tower.load_state_dict(efficientnet_lite0())
         model.image_tower.drop_paths(config.drop_path)
         load_minilm(model.text_tower, data.vocabulary)
-        fabric.to_device(data.published.tower)
-        self.likeness = Likeness(data.published, config.likeness_width)
+        self.likeness = Likeness(self._published, config.likeness_width)
         self.synonyms = Synonyms.shipped(config.synonym_rate)
         self.warm = start is not None
         if start is not None:
@@ -152,12 +151,17 @@ class Trainer:
         checkpoint = {"model": state, "vocabulary": self.data.vocabulary, "config": self.config.model_dump()}
         torch.save(checkpoint, self.folder / name)
 
+    def _published(self, texts: Sequence[str]) -> Tensor:
+        """Features of texts from the text tower as it was published, which is made when it is first asked for."""
+        self.fabric.to_device(self.data.published.tower)
+        return self.data.published(texts)
+
     def _text_features(self) -> TextFeatures | None:
         """Of the text tower where all of it stays as it is."""
         tower = self.model.text_tower
         if self.config.frozen_text_layers < tower.config.layers:
             return None
-        published = self.data.published.tower.state_dict()
+        published = self.fabric.to_device(self.data.published.tower).state_dict()
         if all(torch.equal(value, published[name]) for name, value in tower.state_dict().items()):
             return self.data.published
         return TextFeatures(tower, self.data.tokenizer)

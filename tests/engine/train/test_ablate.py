@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,8 @@ def run_of(name: str, val_mr: float, seed: int = 0) -> Run:
 
 def test_every_ingredient_differs_from_the_base_in_its_own_settings_alone() -> None:
     base = configure(base_settings(50), {}, 0, 1).model_dump()
-    assert [ingredient.name for ingredient in INGREDIENTS[:2]] == ["base", "base-again"]
-    for ingredient in INGREDIENTS[2:]:
+    assert [ingredient.name for ingredient in INGREDIENTS[:3]] == ["start", "base", "base-again"]
+    for ingredient in INGREDIENTS[3:]:
         config = configure(base_settings(50), ingredient.changes, 0, 1).model_dump()
         assert {key for key in config if config[key] != base[key]} == ingredient.changes.keys(), ingredient.name
     names = [ingredient.name for ingredient in INGREDIENTS]
@@ -53,14 +54,14 @@ def test_a_cut_ablation_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest
     data = write_rsicd(tmp_path / "data", {"train": 16, "val": 8}, side=96)
     settings, out = tmp_path / "settings.json", tmp_path / "out"
     settings.write_text(json.dumps(SETTINGS), encoding="utf-8")
-    monkeypatch.setattr(module, "INGREDIENTS", INGREDIENTS[:1])
+    monkeypatch.setattr(module, "INGREDIENTS", INGREDIENTS[1:2])
     said: list[str] = []
     ablate(data, out, 1, config_file=settings, say=said.append)
     assert said[0].startswith("base, seed 0: val mR")
     first = (out / "runs" / "base-0.json").read_bytes()
     start = (out / "start.pt").stat().st_mtime_ns
     # The second call does what is missing, from the same start, and nothing again; through the command this time.
-    monkeypatch.setattr(module, "INGREDIENTS", (INGREDIENTS[0], INGREDIENTS[4]))
+    monkeypatch.setattr(module, "INGREDIENTS", (INGREDIENTS[1], INGREDIENTS[5]))
     command = ["train", "ablate", "--data", str(data), "--out", str(out), "--steps", "1", "--config", str(settings)]
     assert main(command) == 0
     assert (out / "runs" / "base-0.json").read_bytes() == first
@@ -71,10 +72,18 @@ def test_a_cut_ablation_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest
     text = (out / "ablation.md").read_text("utf-8")
     assert "1 steps of 8 images at 64 px" in text
     assert "nothing is concluded from less than 0.7 mR" in text
-    # Another budget is another run.
-    assert main([*command[:-3], "2", *command[-2:]]) == 0
-    assert json.loads((out / "runs" / "base-0.json").read_text("utf-8"))["config"]["max_steps"] == 2
-    assert (out / "start.pt").stat().st_mtime_ns == start
+
+
+def test_a_run_of_another_budget_does_not_count(tmp_path: Path) -> None:
+    config = configure(base_settings(50), {}, 0, 1)
+    file = tmp_path / "base-0.json"
+    assert module._done(file, config) is None
+    run = replace(run_of("base", 18.0), config=config.model_dump(mode="json"))
+    file.write_text(json.dumps(run.to_json()), encoding="utf-8")
+    assert module._done(file, config) == run
+    assert module._done(file, configure(base_settings(60), {}, 0, 1)) is None
+    file.write_text(file.read_text("utf-8")[:40], encoding="utf-8")  # as a cut leaves it
+    assert module._done(file, config) is None
 
 
 def test_a_budget_of_no_steps_is_refused(tmp_path: Path) -> None:
