@@ -63,11 +63,12 @@ STARTS_FROM = {"seed", "image_size", "vocabulary", "embed_dim", "head_steps", "l
 
 
 def base_settings(steps: int) -> dict[str, Any]:
-    """The base recipe: the packaged file's, with one caption an image, at 128 px, its text tower frozen."""
+    """The base recipe: the packaged file's, with one caption an image, at 128 px, and more of both towers frozen."""
     return {
         "batch_images": 64,
         "image_size": 128,
         "mosaic_size": 128,
+        "frozen_stages": 4,
         "frozen_text_layers": 6,
         "smallest_crop": 0.5,
         "jitter": 0.2,
