@@ -36,6 +36,14 @@ DRAW = (
     "import sys; from pathlib import Path; from engine.demo.scene import write_scene;"
     "print(write_scene(Path(sys.argv[1]), size=int(sys.argv[2])).raster)"
 )
+# State of the window to picture of the documentation.
+DOCUMENTED = {
+    "notice": "install-notice.png",
+    "dialog": "install-dialog.png",
+    "running-packages": "install-progress.png",
+    "running-late": "install-progress.png",  # rather this one, where there is one
+    "ready": "install-ready.png",
+}
 # Variables that would lead to an engine or an index that is there already.
 KNOWN = ("MPSCLIP_", "QGIS_", "DISPLAY", "WAYLAND_DISPLAY")
 
@@ -51,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--part", choices=("window", "headless", "both"), default="both")
     parser.add_argument("--raster", type=Path, help="what to search (default: a scene drawn by the new engine)")
     parser.add_argument("--cold", action="store_true", help="with an empty cache of uv: everything is downloaded")
+    parser.add_argument("--pictures", action="store_true", help="renew those of the user guide, in docs/images")
     parser.add_argument("--keep", action="store_true", help="leave the environments in place")
     options = parser.parse_args(arguments)
     out: Path = options.out.resolve()
@@ -66,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report["zip_bytes"] = archive.stat().st_size
         if options.part in ("window", "both"):
             report["window"] = in_windows(out / "window", archive, options.raster, options.cold)
+            if options.pictures:
+                renew_pictures(out / "window", report["window"]["pictures"])
         if options.part in ("headless", "both"):
             report["headless"] = headless(out / "ohne Fenster ü", archive, options.raster, options.cold)
     except ProofError as error:
@@ -163,6 +174,14 @@ def in_windows(folder: Path, archive: Path, raster: Path | None, cold: bool) -> 
     if "error" in result:
         raise ProofError(f"In QGIS's windows: {result['error']}")
     return result
+
+
+def renew_pictures(folder: Path, names: Sequence[str]) -> None:
+    """Copies the last picture of each of :data:`DOCUMENTED` to the documentation."""
+    for state, documented in DOCUMENTED.items():
+        for name in names:
+            if name.partition("-")[2] == f"{state}.png":
+                shutil.copyfile(folder / name, ROOT / "docs" / "images" / documented)
 
 
 def headless(folder: Path, archive: Path, raster: Path | None, cold: bool) -> dict[str, Any]:

@@ -100,4 +100,4 @@ def test_nothing_but_the_standard_library_is_loaded() -> None:
         "print(sorted({name.split('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)))"
     )
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code, str(ROOT)], capture_output=True, text=True)
-    assert done.stdout.strip() == "['engine']", done.stderr
+    assert done.stdout.strip() == "['__main__', 'engine']", done.stderr
