@@ -43,6 +43,7 @@ from qgis_mpsclip.install.stage import InstallProgress
 from qgis_mpsclip.install.wording import needs_text, nothing_suits, stage_text
 from qgis_mpsclip.processing.base import EngineAlgorithm, told
 from qgis_mpsclip.processing.enginestatus import write_text
+from qgis_mpsclip.processing.interrupt import cancel_check
 from qgis_mpsclip.settings import Settings
 
 CHOICE = "CHOICE"
@@ -156,7 +157,7 @@ class InstallEngine(EngineAlgorithm):
         results = {PYTHON: str(installed.python), FOLDER: str(installed.folder), READY: True, MESSAGE: message}
         if report_file:
             with told():
-                write_text(Path(report_file), run_doctor(settings, feedback.isCanceled))
+                write_text(Path(report_file), run_doctor(settings, cancel_check(feedback)))
             results[OUTPUT_REPORT] = report_file
         return results
 
@@ -190,7 +191,7 @@ class InstallEngine(EngineAlgorithm):
         log, begun = new_log_file(), time.monotonic()
         try:
             job = InstallJob(options, log)
-            environment = job.run(_Reporter(feedback).progress, feedback.isCanceled)
+            environment = job.run(_Reporter(feedback).progress, cancel_check(feedback))
         except InstallCancelled as error:
             if not feedback.isCanceled():
                 raise QgsProcessingException(str(error)) from error

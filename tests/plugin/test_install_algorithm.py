@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from qgis_mpsclip.install.installed import current
 from tests.plugin.support.index_server import IndexServer
 from tests.plugin.support.tiny_engine import TinyPlugin, ordinary_settings
 
@@ -127,10 +128,10 @@ def test_an_interrupted_run_leaves_no_process_behind(machine: Machine, tmp_path:
     while not (machine.plugin.engine_src / "began").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=SECONDS)
-    while processes_of(tmp_path) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    out, _ = process.communicate(timeout=SECONDS)
+    assert "The installation was cancelled." in out
     assert processes_of(tmp_path) == []
+    assert current(machine.data / "mpsclip" / "engines") is None
 
 
 def processes_of(folder: Path) -> list[str]:
