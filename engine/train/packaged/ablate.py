@@ -46,9 +46,9 @@ INGREDIENTS = (
     Ingredient("attribution", "with attribution loss (PriorCLIP)", {"attribution_weight": 1.0}),
     Ingredient("noun-priors", "with noun priors (OSDPM)", {"noun_prior_weight": 0.3}),
     Ingredient("mpr", "with MPR heads on subimages (MPS-CLIP)", {"views": 4}),
-    Ingredient("token-blocks", "with two token blocks and G²A (MPS-CLIP)", {"token_blocks": 2}),
+    Ingredient("token-blocks", "with two token blocks and G²A (MPS-CLIP)", {"token_blocks": 2}),  # nosec B105 - a number
     Ingredient("triplet", "with weighted triplet (MPS-CLIP)", {"triplet_weight": 0.1}),
-    Ingredient("queue", "with a queue of four batches", {"queue": 4}),  # in batches; see settings_of
+    Ingredient("queue", "with a queue of four batches", {"queue": 4}),  # in batches, see configure()
     Ingredient("no-nouns", "without the noun term", {"noun_weight": 0.0}),
     Ingredient("no-mosaics", "without mosaics (dense term)", {"dense_weight": 0.0}),
     Ingredient("no-rotations", "without rotations", {"rotations": False}),
