@@ -482,6 +482,27 @@ RECORDED_ELSEWHERE = [
         "OSError: dlopen(/x/libmini_racer.dylib, 0x0006): tried: '/x/libmini_racer.dylib' (code signature in <x>"
         " '/x/libmini_racer.dylib' not valid for use in process: library load disallowed by system policy)",
     ),
+    # uv 0.6, of a proxy that refuses
+    (
+        "proxy",
+        "refuses a connection to index.invalid",
+        "error: Failed to fetch: `https://index.invalid/simple/alpha/`\n"
+        "  Caused by: Request failed after 3 retries\n  Caused by: client error (Connect)\n"
+        "  Caused by: unsuccessful tunnel",
+    ),
+    # uv 0.9, of a wheel that was cut short
+    (
+        "hash-mismatch",
+        "beta-2.0-py3-none-any.whl is damaged",
+        "  × Failed to download `beta==2.0`\n  ├─▶ Failed to extract archive: beta-2.0-py3-none-any.whl\n"
+        "  ╰─▶ Bad uncompressed size (got 00000000, expected 0000004c) for file: b",
+    ),
+    # uv 0.9, of a Python that belongs to the system
+    (
+        "no-write-access",
+        "/usr belongs to the system",
+        "error: The interpreter at /usr is externally managed, and indicates the following:",
+    ),
     # astral-sh/uv, issue 1474: uv of 2024
     (
         "tls",

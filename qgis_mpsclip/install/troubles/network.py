@@ -27,11 +27,14 @@ def _proxy_login(log: Log) -> Trouble | None:
 
 def _proxy(log: Log) -> Trouble | None:
     if not (
-        log.find(r"tunnel error|cannot connect to proxy|ProxyError|proxy (?:connection|server|denied|not found)")
+        log.find(
+            r"tunnel error|unsuccessful tunnel|cannot connect to proxy|ProxyError"
+            r"|proxy (?:connection|server|denied|not found)"
+        )
         or log.find_reply(101, 102, 103, 104, 199)
     ):
         return None
-    if log.find(r"tunnel error: uns|tunnel connection failed|proxy denied") or log.find_reply(199):
+    if log.find(r"tunnel error: uns|unsuccessful tunnel|tunnel connection failed|proxy denied") or log.find_reply(199):
         problem = tr("The proxy refuses a connection to {host}.")
         remedy = tr(
             "Ask your help desk to allow this host, or to name a package index inside your network, and enter that one"

@@ -32,7 +32,10 @@ def _changed(log: Log) -> Trouble | None:
 
 
 def _damaged(log: Log) -> Trouble | None:
-    if not log.find(r"Invalid zip file|ZIP structure|BadZipFile|not a zip file|Invalid tar file|Invalid gzip"):
+    if not log.find(
+        r"Invalid zip file|ZIP structure|Bad (?:CRC|(?:un)?compressed size)|BadZipFile|not a zip file|Invalid tar file"
+        r"|Invalid gzip"
+    ):
         return None
     found = log.find(r"(?P<file>[\w.+-]+\.(?:whl|zip|tar\.gz))") or log.find(r"`(?P<file>[\w.-]+==[^`]+)`")
     return Trouble(

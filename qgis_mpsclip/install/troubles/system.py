@@ -166,7 +166,7 @@ def _bad_python(log: Log) -> Trouble | None:
 
 
 def _managed_python(log: Log) -> Trouble | None:
-    found = log.find(r"interpreter at `(?P<path>[^`]+)` is externally managed|externally-managed-environment")
+    found = log.find(r"interpreter at `?(?P<path>[^`]+?)`? is externally managed|externally-managed-environment")
     if found is None:
         return None
     return Trouble(

@@ -309,10 +309,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.index.closing.wait(60)
             self.close_connection = True
         elif fault == "slow":
-            for start in range(0, len(content), 64):
+            for start in range(0, len(content), 256):
                 if self.server.index.closing.wait(0.02):
                     return
-                self.wfile.write(content[start : start + 64])
+                self.wfile.write(content[start : start + 256])
         else:
             self.wfile.write(content)
 
