@@ -40,7 +40,7 @@ def run_jobs(jobs: Sequence[Job], limit: float = LIMIT_SECONDS) -> Iterator[Find
     """
     left = list(jobs)
     while left:
-        for finding in _run_some(left, limit):
+        for finding in _run_some(tuple(left), limit):
             left.pop(0)
             yield finding
 

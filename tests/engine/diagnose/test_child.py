@@ -89,6 +89,21 @@ def test_seconds_are_those_of_the_look() -> None:
     assert quick.ok and 0 <= quick.seconds < 5
 
 
+def test_one_process_does_all_looks_that_succeed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = (
+        "import os\nfrom engine.diagnose.finding import Seen\n"
+        "def look(wanted):\n    assert wanted != 'bad'\n    return Seen(str(os.getpid()))\n"
+    )
+    (tmp_path / "looks_of_a_test.py").write_text(code, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    wanted = ["good"] * 6 + ["bad"] + ["good"] * 6
+    findings = list(run_jobs([(str(n), "looks_of_a_test:look", each) for n, each in enumerate(wanted)]))
+    assert [finding.ok for finding in findings] == [each == "good" for each in wanted]
+    processes = [finding.detail for finding in findings if finding.ok]
+    assert len(set(processes[:6])) == len(set(processes[6:])) == 1
+    assert processes[0] != processes[-1]
+
+
 def test_what_libraries_print_does_not_disturb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "shapely").mkdir()
     noise = "import os; print('{\"check\": 1}'); os.write(1, b'noise\\n')"
