@@ -188,7 +188,8 @@ def look_at_model(device: str) -> Seen:
     order = torch.arange(len(texts))
     if not (torch.equal(cosines.argmax(dim=0), order) and torch.equal(cosines.argmax(dim=1), order)):
         raise EngineError(f"{what} does not tell {', '.join(texts)} apart.", remedy)
-    return Seen(f"{model.identity.model_id} on {model.device}, {speed:.0f} tiles a second, knows {', '.join(texts)}")
+    told = f"{model.identity.model_id} on {model.device} tells {', '.join(texts)} apart"
+    return Seen(f"{told}; about {speed:.0f} tiles a second")
 
 
 EXAMPLES = ("a dense green forest", "yellow desert sand", "a parking lot full of cars")
