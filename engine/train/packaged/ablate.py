@@ -24,7 +24,7 @@ from engine.train.packaged.ablation_table import BASE, Run, table, write_table
 from engine.train.packaged.config import TrainingConfig
 from engine.train.packaged.data import TrainingData
 from engine.train.packaged.loop import Trainer
-from engine.train.packaged.run import read_config
+from engine.train.packaged.recipe import read_config
 from engine.types import ProgressSink, no_progress
 
 
@@ -38,23 +38,28 @@ class Ingredient:
     seed_shift: int = 0
 
 
+def changing(name: str, label: str, seed_shift: int = 0, **changes: Any) -> Ingredient:
+    """An ingredient whose changes are given by name."""
+    return Ingredient(name, label, changes, seed_shift)
+
+
 START = "start"
 INGREDIENTS = (
-    Ingredient(START, "the common start, no step", {}),
-    Ingredient("base", "base recipe", {}),
-    Ingredient("base-again", "base recipe, another seed", {}, seed_shift=1000),
-    Ingredient("attribution", "with attribution loss (PriorCLIP)", {"attribution_weight": 1.0}),
-    Ingredient("noun-priors", "with noun priors (OSDPM)", {"noun_prior_weight": 0.3}),
-    Ingredient("mpr", "with MPR heads on subimages (MPS-CLIP)", {"views": 4}),
-    Ingredient("token-blocks", "with two token blocks and G²A (MPS-CLIP)", {"token_blocks": 2}),  # nosec B105 - a number
-    Ingredient("triplet", "with weighted triplet (MPS-CLIP)", {"triplet_weight": 0.1}),
-    Ingredient("queue", "with a queue of four batches", {"queue": 4}),  # in batches, see configure()
-    Ingredient("no-nouns", "without the noun term", {"noun_weight": 0.0}),
-    Ingredient("no-mosaics", "without mosaics (dense term)", {"dense_weight": 0.0}),
-    Ingredient("no-rotations", "without rotations", {"rotations": False}),
-    Ingredient("soft-targets", "with soft targets", {"likeness_width": 0.04}),
-    Ingredient("cutmix", "with CutMix and stochastic depth", {"cutmix": 0.5, "drop_path": 0.1}),
-    Ingredient("synonyms", "with synonyms in 30 % of the texts", {"synonym_rate": 0.3}),
+    changing(START, "the common start, no step"),
+    changing("base", "base recipe"),
+    changing("base-again", "base recipe, another seed", seed_shift=1000),
+    changing("attribution", "with attribution loss (PriorCLIP)", attribution_weight=1.0),
+    changing("noun-priors", "with noun priors (OSDPM)", noun_prior_weight=0.3),
+    changing("mpr", "with MPR heads on subimages (MPS-CLIP)", views=4),
+    changing("token-blocks", "with two token blocks and G²A (MPS-CLIP)", token_blocks=2),
+    changing("triplet", "with weighted triplet (MPS-CLIP)", triplet_weight=0.1),
+    changing("queue", "with a queue of four batches", queue=4),  # in batches, see configure()
+    changing("no-nouns", "without the noun term", noun_weight=0.0),
+    changing("no-mosaics", "without mosaics (dense term)", dense_weight=0.0),
+    changing("no-rotations", "without rotations", rotations=False),
+    changing("soft-targets", "with soft targets", likeness_width=0.04),
+    changing("cutmix", "with CutMix and stochastic depth", cutmix=0.5, drop_path=0.1),
+    changing("synonyms", "with synonyms in 30 % of the texts", synonym_rate=0.3),
 )
 
 

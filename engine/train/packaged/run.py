@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from lightning.fabric import Fabric
-from pydantic import ValidationError
 
 from engine.errors import OutputError, UsageError
 from engine.train.memory import keep_freed_memory
 from engine.train.packaged.config import TrainingConfig
 from engine.train.packaged.data import TrainingData
+from engine.train.packaged.distil.run import distil
 from engine.train.packaged.export import export
 from engine.train.packaged.loop import Trainer
+from engine.train.packaged.recipe import Recipe, read_recipe
 from engine.types import ProgressSink, no_progress
 
+FINISHED = "settings.json"  # of a teacher that was trained to its end
 FIRST = "before-"  # marks what a run left that another one followed
 
 
@@ -28,32 +29,55 @@ def train_packaged(
 ) -> Path:
     """Trains, picks the best epoch on val, writes ``out/rsicd-mini.safetensors``; returns its path.
 
-    Where the settings name a second run, it starts from the best weights of the first, and its best are written.
+    Where the settings name a second run, it starts from the best weights of the first, and its best are written. Where
+    they name teachers, these are trained in ``out/teacher-N``, and what is written is the student of them all; a
+    teacher that was finished before is not trained again.
 
     Raises:
         UsageError: the data folder or the settings cannot be used.
         OutputError: the output folder cannot be made.
     """
-    config = read_config(config_file)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out} cannot be made: {error.strerror}.", "Choose another folder with --out.") from error
+    recipe = read_recipe(config_file)
+    make_folder(out)
     keep_freed_memory()
+    if isinstance(recipe, Recipe):
+        if start is not None:
+            raise UsageError("A recipe with teachers has no --start.", "Leave it out.")
+        teachers = [
+            _teacher(config, data, out / f"teacher-{i}", progress) for i, config in enumerate(recipe.teachers, 1)
+        ]
+        distil(teachers, data, out, recipe.distil, Fabric(devices=1), progress)
+    else:
+        _train(recipe, data, out, progress, start)
+    return export(out / "best.pt", out / "rsicd-mini.safetensors")
+
+
+def make_folder(folder: Path) -> None:
+    """Makes an output folder, or says why it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        remedy = "Choose another folder with --out."
+        raise OutputError(f"{folder} cannot be made: {error.strerror}.", remedy) from error
+
+
+def _train(config: TrainingConfig, data: Path, out: Path, progress: ProgressSink, start: Path | None) -> None:
+    """One run, and those that follow it; the last one's files bear the plain names."""
     Trainer(config, TrainingData(data, config), out, Fabric(devices=1), progress, start).run()
-    while config.then is not None:  # the last run is the one that is exported
+    while config.then is not None:
         config, start = config.then, out / f"{FIRST}best.pt"
         for file in ("best.pt", "report.json"):
             (out / file).replace(out / f"{FIRST}{file}")
         Trainer(config, TrainingData(data, config), out, Fabric(devices=1), progress, start).run()
-    return export(out / "best.pt", out / "rsicd-mini.safetensors")
 
 
-def read_config(file: Path | None) -> TrainingConfig:
-    """The recipe's settings with those of a JSON file put over them."""
-    if file is None:
-        return TrainingConfig()
-    try:
-        return TrainingConfig.model_validate_json(file.read_bytes())
-    except (OSError, ValidationError, json.JSONDecodeError) as error:
-        raise UsageError(f"{file} cannot be used as training settings: {error}", "Mend the file.") from error
+def _teacher(config: TrainingConfig, folder: Path, data: Path, progress: ProgressSink) -> Path:
+    """The best checkpoint of a run with these settings, of an earlier one where it was finished."""
+    finished = folder / FINISHED
+    settings = config.model_dump_json()
+    if not (finished.is_file() and finished.read_text(encoding="utf-8") == settings):
+        make_folder(folder)
+        finished.unlink(missing_ok=True)
+        _train(config, data, folder, progress, None)
+        finished.write_text(settings, encoding="utf-8")
+    return folder / "best.pt"

@@ -19,7 +19,8 @@ from engine.resources import resource_path
 from engine.train.packaged.config import TrainingConfig
 from engine.train.packaged.data import TrainingData
 from engine.train.packaged.loop import Trainer, schedule
-from engine.train.packaged.run import read_config, train_packaged
+from engine.train.packaged.recipe import read_config
+from engine.train.packaged.run import train_packaged
 from tests.support.rsicd import write_rsicd
 
 SETTINGS = {"epochs": 2, "batch_images": 8, "image_size": 64, "head_steps": 5, "vocabulary": 4000, "frozen_stages": 5}
@@ -78,6 +79,24 @@ def test_the_packaged_files_recipe_is_two_runs() -> None:
     config = read_config(resource_path("recipes", "rsicd-mini.json"))
     assert config.stop_epoch == 8
     assert config.then is not None and config.then.epochs == 4
+
+
+def test_a_recipe_with_teachers_leaves_their_student_and_trains_no_finished_teacher_again(tmp_path: Path) -> None:
+    data = write_rsicd(tmp_path / "data", {"train": 16, "val": 8}, side=96)
+    one = SETTINGS | {"epochs": 1}
+    student = {"teacher_size": 64, "crops": 0, "mixtures": 1, "image_epochs": 1, "image_batch": 8, "image_size": 64}
+    student |= {"late_image_size": 64, "text_epochs": 0.01, "bank": 8}
+    recipe = tmp_path / "recipe.json"
+    recipe.write_text(json.dumps({"teachers": [one, one | {"seed": 1}], "distil": student}), encoding="utf-8")
+    out = tmp_path / "out"
+    assert train_packaged(data, out, recipe).name == "rsicd-mini.safetensors"
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert len(set(report["teachers"])) == 2
+    made = [(out / f"teacher-{i}" / "best.pt").stat().st_mtime_ns for i in (1, 2)]
+    train_packaged(data, out, recipe)
+    assert [(out / f"teacher-{i}" / "best.pt").stat().st_mtime_ns for i in (1, 2)] == made
+    with pytest.raises(UsageError, match="names teachers"):
+        read_config(recipe)
 
 
 def test_weights_with_parts_of_mps_clip_are_written_and_load_and_score_by_views(tmp_path: Path) -> None:
