@@ -6,12 +6,13 @@
 
 Files that git tracks go in as they are in the working tree. Names are sorted, times are the last commit's and
 permissions fixed, so the same tree gives the same bytes. The plugin repository's rules are held to: one top folder,
-25,000,000 bytes, no hidden files and no caches.
+25,000,000 bytes, no hidden files, no caches, no programs, and metadata that it accepts.
 """
 
 from __future__ import annotations
 
 import argparse
+import configparser
 import hashlib
 import os
 import re
@@ -21,6 +22,7 @@ import time
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 PLUGIN = "qgis_mpsclip"
@@ -31,6 +33,22 @@ LOCKS = ("requirements/build.txt", "requirements/engine.txt", "requirements/samg
 TORCH_LOCKS = "requirements/torch-*.txt"
 PAGES = ("docs/user-guide.md", "docs/processing.md", "docs/images")
 METADATA = f"{PLUGIN}/metadata.txt"
+REQUIRED_METADATA = (
+    "name",
+    "description",
+    "about",
+    "version",
+    "qgisMinimumVersion",
+    "author",
+    "email",
+    "tracker",
+    "repository",
+    "license",
+)
+LINKS = ("homepage", "tracker", "repository")
+# A name in the zip stands below the profile's plugin folder, of which Windows leaves about this much of its 260.
+LONGEST_NAME = 120
+UNWANTED = re.compile(r"(^|/)(\.|__pycache__|__MACOSX)|\.\.|\.(py[co]|pyd|so|dylib|dll|exe|sh|bat|whl|zip)$")
 REGULAR_FILE = 0o100644 << 16
 UNIX = 3
 
@@ -127,10 +145,44 @@ def check(out: Path) -> int:
                 raise PackagingError(f"{needed} is missing in the zip. Does git track it?")
         if archive.read(METADATA) != (ROOT / "metadata.txt").read_bytes():
             raise PackagingError(f"{METADATA} in the zip is not the checkout's metadata.txt. Build the zip anew.")
-    unwanted = [name for name in names if re.search(r"(^|/)(\.|__pycache__)|\.py[co]$", name)]
-    if unwanted:
-        raise PackagingError(f"the plugin repository refuses hidden files and caches: {', '.join(unwanted)}.")
+        check_metadata(archive.read(METADATA).decode("utf-8"))
+    check_names(names)
     return size
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuses what the plugin repository, Windows or an unzip program would."""
+    unwanted = [name for name in names if UNWANTED.search(name)]
+    if unwanted:
+        raise PackagingError(f"the plugin repository refuses hidden files, caches and programs: {', '.join(unwanted)}.")
+    foreign = [name for name in names if not name.isascii() or re.search(r'[<>:"|?*\\]', name)]
+    if foreign:
+        raise PackagingError(f"not every system can unpack these names: {', '.join(map(ascii, foreign))}. Rename them.")
+    long = [name for name in names if len(name) > LONGEST_NAME]
+    if long:
+        raise PackagingError(f"longer than {LONGEST_NAME} letters, so too long for Windows: {', '.join(long)}.")
+
+
+def check_metadata(text: str) -> None:
+    """Refuses metadata that the plugin repository does: it expands ``%``, and wants links and a version that work."""
+    try:
+        parser = configparser.ConfigParser()
+        parser.optionxform = str  # type: ignore[assignment,method-assign]
+        parser.read_string(text)
+        general = dict(parser["general"])
+    except (configparser.Error, KeyError) as error:
+        raise PackagingError(f"metadata.txt cannot be read as the plugin repository does: {error}") from error
+    missing = [key for key in REQUIRED_METADATA if not general.get(key)]
+    if missing:
+        raise PackagingError(f"metadata.txt does not state {', '.join(missing)}.")
+    if not re.fullmatch(r"\d+\.\d+\.\d+(-?(alpha|beta|rc)\d*)?", general["version"]):
+        raise PackagingError(f"metadata.txt: version {general['version']} is not of the form 1.2.3 or 1.2.3-rc1.")
+    if "/" in general["author"]:
+        raise PackagingError("metadata.txt: the plugin repository takes no slash in author.")
+    for key in LINKS:
+        link = urlsplit(general.get(key, ""))
+        if link.scheme != "https" or "." not in link.netloc or link.netloc.endswith((".example", ".invalid", ".test")):
+            raise PackagingError(f"metadata.txt: {key} is no https address: {general.get(key, '')!r}.")
 
 
 if __name__ == "__main__":
