@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from engine.models.compact.image_tower import FEATURES, ImageTower
+from engine.models.compact.image_tower import FEATURES, SMALLEST, ImageTower
 from engine.models.compact.text_tower import TextTower, TextTowerConfig
 from engine.models.compact.token_blocks import TokenBlocks
 from engine.models.mps_clip.mpr import PerspectiveHeads
@@ -22,19 +22,21 @@ PART_PREFIXES = ("token_blocks.", "mpr_head.")
 
 @dataclass(frozen=True, slots=True)
 class CompactParts:
-    """What is added to the two towers and their heads; by default nothing.
+    """Which image tower, and what is added to the two towers and their heads; by default nothing.
 
     Attributes:
         views: perspectives of the MPR heads; 0: no such heads.
         token_blocks: transformer blocks on the image tower's tokens.
         token_width: their width.
         adapter_bottleneck: of the G²A adapter after each of them; 0: none.
+        image_tower: its size, see :class:`ImageTower`.
     """
 
     views: int = 0
     token_blocks: int = 0
     token_width: int = 192
     adapter_bottleneck: int = 64
+    image_tower: str = SMALLEST
 
 
 class DualEncoder(nn.Module):
@@ -52,7 +54,7 @@ class DualEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.parts = parts
-        self.image_tower = ImageTower()
+        self.image_tower = ImageTower(parts.image_tower)
         self.text_tower = TextTower(text)
         self.feature_dropout = nn.Dropout(feature_dropout)
         self.image_head = nn.Linear(FEATURES, embed_dim)

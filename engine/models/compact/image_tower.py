@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as a token map (Tan and Le, arXiv 1905.11946; the Lite variant of 2020 has no squeeze-excite).
+"""EfficientNet-Lite as a token map (Tan and Le, arXiv 1905.11946; the Lite variants of 2020 have no squeeze-excite).
 
 BatchNorm is folded into the convolutions: the tower is fine-tuned with small batches, where frozen statistics train
 more steadily, and a folded tower is faster on a CPU.
@@ -16,17 +16,25 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 PIXEL_MEAN = 127.0
 PIXEL_SCALE = 128.0
-FEATURES = 1280
+FEATURES = 1280  # of every size
+SIZES = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
+SMALLEST = SIZES[0]
 STRIDE = 32  # input pixels a token
 BATCH_NORM_EPS = 1e-3
 
 
 class ImageTower(nn.Module):
-    """``(B, 3, H, W)`` scaled by (x - 127) / 128 to a token map ``(B, 1280, H/32, W/32)``, BatchNorm folded."""
+    """``(B, 3, H, W)`` scaled by (x - 127) / 128 to a token map ``(B, 1280, H/32, W/32)``, BatchNorm folded.
 
-    def __init__(self) -> None:
+    Args:
+        size: one of SIZES, by timm's name.
+    """
+
+    def __init__(self, size: str = SMALLEST) -> None:
         super().__init__()
-        self.net = timm.create_model("efficientnet_lite0", pretrained=False, num_classes=0, bn_eps=BATCH_NORM_EPS)
+        if size not in SIZES:
+            raise ValueError(f"{size} is none of {', '.join(SIZES)}")
+        self.net = timm.create_model(size, pretrained=False, num_classes=0, bn_eps=BATCH_NORM_EPS)
         fold_batch_norm(self.net)
 
     def forward(self, images: Tensor) -> Tensor:

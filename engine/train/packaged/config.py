@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.models.compact.dual_encoder import CompactParts
+
+ImageTowerSize = Literal["efficientnet_lite0", "efficientnet_lite2"]
+"""Those whose ImageNet weights the extra ``train`` brings."""
 
 
 class TrainingConfig(BaseModel):
@@ -25,6 +30,7 @@ class TrainingConfig(BaseModel):
     image_size: int = Field(160, ge=64, multiple_of=32)
     vocabulary: int = Field(10_000, ge=4_000)
     embed_dim: int = 512
+    image_tower: ImageTowerSize = "efficientnet_lite0"
     frozen_stages: int = Field(3, ge=0, le=7, description="stages of the image tower that stay as they are")
     frozen_text_layers: int = Field(0, ge=0, le=6, description="likewise of the text tower, its embeddings included")
     text_buckets: int = Field(4, ge=1, description="texts of a batch are run in this many groups of like length")
@@ -67,4 +73,4 @@ class TrainingConfig(BaseModel):
     @property
     def parts(self) -> CompactParts:
         """What the network has beside its towers and heads."""
-        return CompactParts(self.views, self.token_blocks, self.token_width, self.adapter_bottleneck)
+        return CompactParts(self.views, self.token_blocks, self.token_width, self.adapter_bottleneck, self.image_tower)

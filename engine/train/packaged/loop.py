@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from engine.errors import UsageError
 from engine.evaluate.retrieval import RetrievalReport
 from engine.models.compact.dual_encoder import PART_PREFIXES, DualEncoder
-from engine.train.packaged.base_weights import efficientnet_lite0, load_minilm
+from engine.train.packaged.base_weights import efficientnet, load_minilm
 from engine.train.packaged.batch import draw_batch
 from engine.train.packaged.config import TrainingConfig
 from engine.train.packaged.data import TrainingData
@@ -59,7 +59,7 @@ class Trainer:
         fabric.seed_everything(config.seed, verbose=False)
         self.random = torch.Generator().manual_seed(config.seed)
         model = DualEncoder(data.text_config, config.embed_dim, config.feature_dropout, config.parts)
-        model.image_tower.load_state_dict(efficientnet_lite0())
+        model.image_tower.load_state_dict(efficientnet(config.image_tower))
         model.image_tower.drop_paths(config.drop_path)
         load_minilm(model.text_tower, data.vocabulary)
         self.likeness = Likeness(self._published, config.likeness_width)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine.train.packaged.config import ImageTowerSize
+
 
 class DistilConfig(BaseModel):
     """Learning rates are peaks of a short warm-up and a cosine to 0."""
@@ -18,6 +20,7 @@ class DistilConfig(BaseModel):
     turns: int = Field(2, ge=1, le=8, description="symmetries of a crop or mixture that teachers see; whole images: 4")
     hub_strength: float = Field(0.6, ge=0.0, description="of the correction of hubs, see TargetSpace; 0: none")
     hub_scale: float = Field(20.0, gt=0.0)
+    image_tower: ImageTowerSize | None = Field(None, description="None: the first teacher's, and from its weights")
     image_epochs: float = Field(12, gt=0)
     image_batch: int = Field(128, ge=2)
     image_size: int = Field(160, ge=64, multiple_of=32)

@@ -17,6 +17,8 @@ from torch import Tensor
 
 from engine.evaluate.retrieval import RetrievalReport
 from engine.models.compact.dual_encoder import DualEncoder
+from engine.models.compact.image_tower import ImageTower
+from engine.train.packaged.base_weights import efficientnet
 from engine.train.packaged.config import TrainingConfig
 from engine.train.packaged.data import TrainingData, texts_of
 from engine.train.packaged.distil.config import DistilConfig
@@ -86,7 +88,8 @@ def distil(
     )
     targets = space.texts(embedded["texts"], owners)
     fabric.seed_everything(config.seed, verbose=False)  # the teachers may or may not have been built just now
-    model = fabric.to_device(network(saved).to(memory_format=torch.channels_last))
+    student_training = training.model_copy(update={"image_tower": config.image_tower or training.image_tower})
+    model = fabric.to_device(_student(saved, training, student_training).to(memory_format=torch.channels_last))
     assert isinstance(model, DualEncoder)
     train_text_tower(
         model,
@@ -109,7 +112,7 @@ def distil(
         reports.append(report)
         best = max(reports, key=lambda r: r.mean_recall)
         if best is report:
-            _save(out / "best.pt", average, loaded.vocabulary, training, config)
+            _save(out / "best.pt", average, loaded.vocabulary, student_training, config)
         _write_report(out / "report.json", config, teachers, history, best)
 
     student = ImageStudent(
@@ -132,6 +135,16 @@ def texts_to_learn(data: TrainingData, seed: int) -> tuple[list[str], Tensor]:
         made += [random.choice(PAIRS).format(*random.sample(nouns, 2)) for _ in range(PAIR_COUNT)]  # nosec B311
     texts = list(dict.fromkeys([*data.texts, *nouns, *made]))
     return texts, torch.tensor([owner.get(text, -1) for text in texts])
+
+
+def _student(saved: dict[str, Any], teacher: TrainingConfig, training: TrainingConfig) -> DualEncoder:
+    """The first teacher; with another image tower, that comes with its ImageNet weights."""
+    model = network(saved)
+    if training.image_tower != teacher.image_tower:
+        model.parts = training.parts
+        model.image_tower = ImageTower(training.image_tower)
+        model.image_tower.load_state_dict(efficientnet(training.image_tower))
+    return model
 
 
 def _teach(
