@@ -16,7 +16,7 @@ from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.sizes import size_text
 
 _UNITS = {"": 1, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
-_BEGUN = re.compile(r"^\s*Downloading (\S+) \(([\d.]+)(Ki|Mi|Gi|)B\)")
+_BEGUN = re.compile(r"^\s*Downloading (\S+).* \(([\d.]+)(Ki|Mi|Gi|)B\)")
 _ENDED = re.compile(r"^\s*(?:Downloaded|Downloading) (\S+)\s*$")  # the second until uv 0.9
 _PACKED = 0.55  # of an unpacked wheel's size, about; torch's are between 0.5 and 0.65
 _LOOK_SECONDS = 1.0

@@ -37,7 +37,9 @@ def exclusive(folder: Path) -> Iterator[None]:
             tr("Another installation runs in {folder} (process {process} on {host}).").format(
                 folder=folder, process=process if known else "?", host=host if known else "?"
             ),
-            tr("Wait until it has ended, or cancel it there."),
+            tr("Wait until it has ended, or cancel it there. If that process is long gone, delete {file}.").format(
+                file=folder / FILE
+            ),
             "busy",
         )
     try:

@@ -71,14 +71,17 @@ def fetch(
     request = _Request(url, login, accept)
     application = QCoreApplication.instance()
     in_main_thread = application is not None and QThread.currentThread() == application.thread()
+    cancelled = False
     request.start()
     while not request.wait(_POLL_MILLISECONDS):
         if in_main_thread:  # which answers questions about proxies and certificates
             QCoreApplication.processEvents()
-        if is_cancelled():
+        cancelled = cancelled or is_cancelled()
+        if cancelled:
             request.feedback.cancel()
+            request.quit()  # a cancellation just before QGIS listens for it would be lost
         on_progress(*request.progress)
-    if is_cancelled():
+    if cancelled or is_cancelled():
         raise InstallCancelled
     if request.error:
         trouble = recognise(request.error)

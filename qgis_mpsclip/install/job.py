@@ -18,6 +18,8 @@ from qgis_mpsclip.client.environment import engine_environment
 from qgis_mpsclip.client.proxy import proxy_variables
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install import base_python, places
+from qgis_mpsclip.install.cache import FOLDER as CACHE
+from qgis_mpsclip.install.cache import cache_folder, forget, replaced_packages
 from qgis_mpsclip.install.device import machine
 from qgis_mpsclip.install.download import DownloadProgress
 from qgis_mpsclip.install.errors import InstallCancelled, InstallError
@@ -70,7 +72,7 @@ class InstallJob:
         secrets = secrets_of(self._environ)
         secrets += secrets_of({"package_index": options.index_url, "torch_index": options.torch_index})
         self._log = InstallLog(log_file, secrets)
-        self._cache = options.folder / "cache"
+        self._cache = options.folder / CACHE
         self._on_progress: Callable[[InstallProgress], None] = lambda progress: None
         self._runner = Runner(self._log, self._environ, options.folder, lambda: False)
 
@@ -107,7 +109,11 @@ class InstallJob:
         self._say("check", tr("Checking the disk"))
         self._log.write(f"MPS-CLIP {plugin_version()}, {self._choice.id}, {sys.platform}, {machine()}")
         partial = resumed_or_new(self._options)
-        self._choose_cache()
+        self._remove_other_beginnings(partial)
+        chosen = self._environ.get("UV_CACHE_DIR", "")
+        self._cache = cache_folder(self._options.folder, users_uv(), chosen, self._runner)
+        self._environ["UV_CACHE_DIR"] = str(self._cache)
+        self._log.write(f"cache: {self._cache}")
         if "packages" not in partial.done:
             check_disk(self._options.folder, self._choice, self._cache)
         uv = self._uv()
@@ -119,16 +125,11 @@ class InstallJob:
             request = packages_request(self._options, self._environ, partial.folder, self._locks.build)
             self._pip("packages", uv, partial, request)
         self._examine(partial)
-        return self._switch(partial)
+        return self._switch(uv, partial)
 
-    def _choose_cache(self) -> None:
-        """A user who has uv has its cache too; others get one in the folder, which goes with the rest."""
-        users = users_uv()
-        if users is not None:
-            self._cache = Path(self._runner.run([users, "cache", "dir"]).stdout.strip())
-        else:
-            self._cache = Path(self._environ.setdefault("UV_CACHE_DIR", str(self._options.folder / "cache")))
-        self._log.write(f"cache: {self._cache}")
+    def _remove_other_beginnings(self, partial: Partial) -> None:
+        """What earlier installations began and cannot be gone on with: its room is needed."""
+        remove_environments([path for path in old_environments(self._options.folder) if path != partial.folder])
 
     def _uv(self) -> Path:
         self._say("uv", tr("Looking for the installer uv"))
@@ -204,7 +205,7 @@ class InstallJob:
             kind,
         )
 
-    def _switch(self, partial: Partial) -> InstalledEnvironment:
+    def _switch(self, uv: Path, partial: Partial) -> InstalledEnvironment:
         self._say("switch", tr("Switching to the new environment"))
         created = datetime.now().astimezone().isoformat(timespec="seconds")
         environment = InstalledEnvironment(
@@ -217,8 +218,13 @@ class InstallJob:
             created,
         )
         make_current(self._options.folder, environment)
-        for left in remove_environments(old_environments(self._options.folder)):
+        old = old_environments(self._options.folder)
+        replaced = replaced_packages(old, partial.folder)
+        for left in remove_environments(old):
             self._log.write(f"{left} is in use and stays; the next installation or removal deletes it")
+        if self._cache == self._options.folder / CACHE:
+            with contextlib.suppress(InstallError):  # it is installed; a cancellation comes too late
+                forget(uv, replaced, self._runner)
         self._say("switch", tr("The engine is installed"), 1, 1)
         return environment
 

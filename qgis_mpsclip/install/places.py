@@ -78,4 +78,8 @@ def refuse_taken(folder: Path, package: Path = PACKAGE) -> None:
 def _bundle() -> Path | None:
     """The folder of QGIS where it has one for itself, as on Windows and macOS; not ``/usr``."""
     prefix = Path(QgsApplication.prefixPath() or "/").resolve()
-    return None if os.fspath(prefix) in ("/", "/usr", "/usr/local") else prefix
+    if os.fspath(prefix) in ("/", "/usr", "/usr/local"):
+        return None
+    # QGIS.app/Contents/MacOS, and QGIS 3.40/apps/qgis-ltr on Windows.
+    whole = (one for one in prefix.parents if one.suffix == ".app" or (one / "apps") in prefix.parents)
+    return next(whole, prefix)

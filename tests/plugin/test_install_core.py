@@ -135,6 +135,8 @@ def test_download_is_told_from_uvs_lines_and_its_cache(tmp_path: Path) -> None:
     progress.read("Downloading scipy (1.0MiB)")
     progress.read(" Downloading scipy")
     assert "scipy" not in progress.text
+    progress.read("Downloading cpython-3.12.16-linux-x86_64-gnu (download) (1.0MiB)")
+    assert "cpython-3.12.16-linux-x86_64-gnu" in progress.text
     progress.read("Prepared 3 packages in 5s")
     assert progress.done == progress.total
 

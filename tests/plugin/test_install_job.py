@@ -18,7 +18,7 @@ from qgis_mpsclip.install.errors import InstallCancelled, InstallError
 from qgis_mpsclip.install.installed import InstalledEnvironment, current, is_outdated, old_environments, uninstall
 from qgis_mpsclip.install.job import STEPS, InstallJob, InstallProgress
 from tests.plugin.support.index_server import IndexServer
-from tests.plugin.support.tiny_engine import PLATFORMS, TinyPlugin, ordinary_settings
+from tests.plugin.support.tiny_engine import PLATFORMS, TinyPlugin, ordinary_settings, uv_wheel
 
 CANCEL_SECONDS = 2.0
 
@@ -255,6 +255,30 @@ def test_path_with_spaces_and_letters_beyond_ascii(tmp_path: Path, index: IndexS
     environment = install(plugin)
     assert version(environment) == "1.0"
     assert current(plugin.folder) == environment
+    uninstall(plugin.folder)
+    assert not plugin.folder.exists()
+
+
+def test_user_without_uv_gets_one_with_a_cache_and_all_of_it_goes(
+    plugin: TinyPlugin, index: IndexServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("UV_CACHE_DIR")
+    (tmp_path / "programs" / "uv").rename(tmp_path / "real uv")
+    wheel = uv_wheel("0.13.9", f"#!/bin/sh\nexec '{tmp_path}/real uv' \"$@\"\n")
+    (plugin.requirements / "build.txt").write_text(f"uv==0.13.9 --hash=sha256:{wheel.sha256}\n")
+    index.wheels.append(wheel)
+    first = install(plugin)
+    assert {path.name for path in plugin.folder.iterdir()} == {first.folder.name, "uv", "cache", "current.json"}
+    index.wheels[:] = [one for one in index.wheels if one.name == "beta"]
+    index.add("alpha", "1.1")
+    plugin.write_locks()
+    index.requests.clear()
+    second = install(plugin)
+    assert version(second) == "1.1"
+    assert index.downloads() == {"alpha-1.1-py3-none-any.whl"}
+    names = {path.name.partition("-")[0] for path in (plugin.folder / "cache").glob("wheels-v*/index/*/*")}
+    assert names == {"beta"}, "the replaced package is still in the cache"
+    assert not (tmp_path / "programs" / ".cache" / "uv").exists()
     uninstall(plugin.folder)
     assert not plugin.folder.exists()
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import platform
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,20 +15,16 @@ from qgis_mpsclip.install.package_index import index_address, only_index, uv_var
 from qgis_mpsclip.install.uv import find_uv, kept_uv, users_uv, version_of
 from qgis_mpsclip.install.uv_wheel import is_suitable
 from tests.plugin.support.index_server import IndexServer, Wheel, closed_port
-from tests.plugin.support.tiny_engine import ordinary_settings
+from tests.plugin.support.tiny_engine import ordinary_settings, uv_wheel
 
 VERSION = "0.13.9"
-NAME = f"uv-{VERSION}-py3-none-manylinux_2_17_{platform.machine()}.manylinux2014_{platform.machine()}.whl"
+MACHINE = platform.machine()
+NAME = f"uv-{VERSION}-py3-none-manylinux_2_17_{MACHINE}.manylinux2014_{MACHINE}.whl"
 
 
-def uv_wheel(version: str = VERSION, says: str = VERSION) -> Wheel:
-    """A wheel as uv's are, with a program that says its version."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("uv/__init__.py", "raise SystemExit")
-        archive.writestr(f"uv-{version}.data/scripts/uvx", "no")
-        archive.writestr(f"uv-{version}.data/scripts/uv", f"#!/bin/sh\necho 'uv {says} (tests)'\n")
-    return Wheel("uv", version, NAME.replace(VERSION, version), buffer.getvalue())
+def saying(words: str = VERSION) -> Wheel:
+    """A uv that says its version, and does nothing else."""
+    return uv_wheel(VERSION, f"#!/bin/sh\necho 'uv {words} (tests)'\n")
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +35,7 @@ def no_uv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def index() -> Iterator[IndexServer]:
     with IndexServer() as server:
-        server.wheels = [uv_wheel()]
+        server.wheels = [saying()]
         yield server
 
 
@@ -49,7 +43,7 @@ def index() -> Iterator[IndexServer]:
 def lock(tmp_path: Path) -> Path:
     path = tmp_path / "build.txt"
     others = "pip==1.0 \\\n    --hash=sha256:" + "0" * 64 + "\n    # via nothing\n"
-    mine = f"uv=={VERSION} \\\n    --hash=sha256:{'1' * 64} \\\n    --hash=sha256:{uv_wheel().sha256}\n"
+    mine = f"uv=={VERSION} \\\n    --hash=sha256:{'1' * 64} \\\n    --hash=sha256:{saying().sha256}\n"
     path.write_text(f"# written by make lock\n{others}{mine}    # via -r build.in\n")
     return path
 
@@ -70,7 +64,7 @@ def test_uv_is_fetched_once_and_kept(tmp_path: Path, index: IndexServer, lock: P
 
 
 def test_uv_with_another_hash_is_not_unpacked(tmp_path: Path, index: IndexServer, lock: Path) -> None:
-    index.wheels = [uv_wheel(says="0.13.9 of somebody else")]
+    index.wheels = [saying("0.13.9 of somebody else")]
     with pytest.raises(InstallError, match=r"SHA-256 is [0-9a-f]{64}") as caught:
         find_uv(tmp_path, lock, index=f"{index.url}/")
     assert caught.value.kind == "hash-mismatch"
@@ -105,7 +99,7 @@ def test_uv_comes_from_the_folder_of_wheels_alone(tmp_path: Path, index: IndexSe
     wheels.mkdir()
     with pytest.raises(InstallError, match="Put uv's wheel into the folder"):
         find_uv(tmp_path, lock, wheels, f"{index.url}/")
-    (wheels / NAME).write_bytes(uv_wheel().content)
+    (wheels / NAME).write_bytes(saying().content)
     assert version_of(find_uv(tmp_path, lock, wheels, f"{index.url}/")) == (0, 13, 9)
     assert index.requests == []
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import platform
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from qgis_mpsclip.install.plan import Choice, InstallOptions, choices
-from tests.plugin.support.index_server import IndexServer
+from tests.plugin.support.index_server import IndexServer, Wheel
 from tests.plugin.support.real_uv import find_uv
 
 # Healthy means: the locked package is there, and no file "sick" lies beside the engine.
@@ -84,6 +87,18 @@ class TinyPlugin:
         """Whether the doctor finds something from now on."""
         mark = self.engine_src / "sick"
         mark.touch() if is_sick else mark.unlink(missing_ok=True)
+
+
+def uv_wheel(version: str, program: str) -> Wheel:
+    """A wheel for this machine as uv's are, with a program of the test's own."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("uv/__init__.py", "raise SystemExit")
+        archive.writestr(f"uv-{version}.data/scripts/uvx", "no")
+        archive.writestr(f"uv-{version}.data/scripts/uv", program)
+    machine = platform.machine()
+    name = f"uv-{version}-py3-none-manylinux_2_17_{machine}.manylinux2014_{machine}.whl"
+    return Wheel("uv", version, name, buffer.getvalue())
 
 
 def ordinary_settings(patch: pytest.MonkeyPatch, programs: Path, with_uv: bool = True) -> None:
