@@ -32,6 +32,7 @@ DRIVER = "prove_install_in_qgis.py"
 # Seconds: most of it is what a slow line takes for some gigabytes.
 LIMIT = 5400
 SCENE_SIZE = 2048
+SMALL_SCENE = 1024
 DRAW = (
     "import sys; from pathlib import Path; from engine.demo.scene import write_scene;"
     "print(write_scene(Path(sys.argv[1]), size=int(sys.argv[2])).raster)"
@@ -251,7 +252,7 @@ class QgisProcess:
 def draw(folder: Path, python: str) -> str:
     """The scene, drawn by the engine that was just installed."""
     sources = folder / "profiles" / "default" / "python" / "plugins" / PLUGIN / "engine_src"
-    command = [python, "-c", DRAW, str(folder / "scene"), str(SCENE_SIZE)]
+    command = [python, "-c", DRAW, str(folder / "scene"), str(SMALL_SCENE)]
     done = subprocess.run(command, cwd=sources, env=plain_environment(), capture_output=True, text=True)
     if done.returncode:
         raise ProofError(f"The scene could not be drawn: {done.stderr[-1500:]}")
