@@ -17,7 +17,7 @@ from qgis_mpsclip.sizes import size_text
 
 _UNITS = {"": 1, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 _BEGUN = re.compile(r"^\s*Downloading (\S+).* \(([\d.]+)(Ki|Mi|Gi|)B\)")
-_ENDED = re.compile(r"^\s*(?:Downloaded|Downloading) (\S+)\s*$")  # the second until uv 0.9
+_ENDED = re.compile(r"^\s*(?:Downloaded (\S+)|Downloading (\S+)\s*$)")  # the second until uv 0.9
 _PACKED = 0.55  # of an unpacked wheel's size, about; torch's are between 0.5 and 0.65
 _LOOK_SECONDS = 1.0
 _NAMED = 3
@@ -27,7 +27,7 @@ class DownloadProgress:
     """Reads uv's output.
 
     Args:
-        cache: uv's cache.
+        cache: folder in which uv makes its temporary ones.
 
     Attributes:
         done, total: bytes; both 0 while nothing large is downloaded. ``done`` never falls.
@@ -51,12 +51,12 @@ class DownloadProgress:
         if begun:
             self._sizes[begun.group(1)] = int(float(begun.group(2)) * _UNITS[begun.group(3)])
         elif ended:
-            self._ended.add(ended.group(1))
+            self._ended.add(ended.group(1) or ended.group(2))
+        elif line.startswith("Resolved "):
+            self.text = tr("Fetching the packages")
         elif line.startswith("Prepared "):
             self._finished = True
             self.text = tr("Putting the packages in place")
-        elif line.startswith(("Resolved ", "Installed ")):
-            self.text = line
         if self._sizes and (begun or ended or self._finished or self._is_time()):
             self._count()
         return (self.done, self.total, self.text) != before

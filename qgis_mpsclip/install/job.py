@@ -156,7 +156,7 @@ class InstallJob:
         partial.end("environment")
 
     def _download_python(self, uv: Path) -> Path:
-        progress = DownloadProgress()
+        progress = DownloadProgress(self._options.folder / base_python.PYTHON_FOLDER / ".temp")
 
         def on_line(line: str) -> None:
             if progress.read(line):
@@ -229,7 +229,7 @@ class InstallJob:
         return environment
 
     def _say(self, step: str, text: str, done: int = 0, total: int = 0) -> None:
-        self._on_progress(InstallProgress(step, text, done, total))
+        self._on_progress(InstallProgress(step, text, done, total, self._choice.torch_lock is not None))
 
     def _check(self, done: Finished, python: Path) -> None:
         if done.returncode:

@@ -17,6 +17,7 @@ from qgis_mpsclip.install.errors import InstallCancelled, InstallError
 from qgis_mpsclip.install.log import InstallLog, secrets_of
 from qgis_mpsclip.install.places import default_folder, environments_folder
 from qgis_mpsclip.install.process import Runner
+from qgis_mpsclip.install.stage import STEPS, InstallProgress
 from qgis_mpsclip.settings import Settings
 from tests.plugin.support.real_uv import find_uv
 
@@ -137,8 +138,19 @@ def test_download_is_told_from_uvs_lines_and_its_cache(tmp_path: Path) -> None:
     assert "scipy" not in progress.text
     progress.read("Downloading cpython-3.12.16-linux-x86_64-gnu (download) (1.0MiB)")
     assert "cpython-3.12.16-linux-x86_64-gnu" in progress.text
+    progress.read(" Downloaded cpython-3.12.16-linux-x86_64-gnu (download)")
+    assert "cpython" not in progress.text
     progress.read("Prepared 3 packages in 5s")
     assert progress.done == progress.total
+
+
+def test_share_of_torch_is_the_packages_where_it_has_no_step_of_its_own() -> None:
+    assert sum(STEPS.values()) == 100
+    assert InstallProgress("environment", "", 1, 1).percent == InstallProgress("packages", "").percent == 8
+    assert InstallProgress("packages", "", 1, 1).percent == InstallProgress("doctor", "").percent == 88
+    assert InstallProgress("torch", "", 1, 2, has_torch=True).percent == 23
+    assert InstallProgress("packages", "", 1, 2, has_torch=True).percent == 63
+    assert InstallProgress("switch", "", 1, 1).percent == 100
 
 
 def test_child_gets_no_more_than_its_time(runner: Callable[..., Runner]) -> None:
