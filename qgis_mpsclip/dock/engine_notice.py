@@ -66,7 +66,7 @@ class EngineNotice(QObject):
                     "This version of the plugin wants newer packages for the search engine. Until they are installed,"
                     " the present ones go on working."
                 ),
-                tr("&Update Engine…"),
+                tr("Update Engine…"),
                 self._install,
                 tr("Not Now"),
                 self._put_it_off,
@@ -86,7 +86,7 @@ class EngineNotice(QObject):
                 "To search, the search engine is needed: a set of Python packages that is installed once, into a folder"
                 " of its own."
             )
-        return Notice(text, tr("&Install Engine…"), self._install, tr("Choose Another Python…"), self.open_options)
+        return Notice(text, tr("Install Engine…"), self._install, tr("Choose Another Python…"), self.open_options)
 
     def _running_text(self) -> str:
         course = self._installation.course

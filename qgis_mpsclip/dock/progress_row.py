@@ -8,6 +8,7 @@ from typing import Any
 from qgis.PyQt.QtCore import QLocale
 from qgis.PyQt.QtWidgets import QLabel, QProgressBar, QVBoxLayout, QWidget
 
+from qgis_mpsclip.durations import duration
 from qgis_mpsclip.i18n import tr
 
 _STEPS = 1000
@@ -77,15 +78,3 @@ def progress_text(params: dict[str, Any]) -> str:
     if remaining is not None and math.isfinite(remaining) and done < total:
         parts.append(tr("{time} left").format(time=duration(remaining)))
     return " · ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: ``40 s``, ``3 min 20 s``, ``2 h 5 min``."""
-    whole = max(1, round(seconds))
-    minutes, rest = divmod(whole, 60)
-    hours, minutes_rest = divmod(minutes, 60)
-    if hours:
-        return tr("{hours} h {minutes} min").format(hours=hours, minutes=minutes_rest)
-    if minutes:
-        return tr("{minutes} min {seconds} s").format(minutes=minutes, seconds=rest)
-    return tr("{seconds} s").format(seconds=rest)

@@ -13,7 +13,6 @@ from qgis.PyQt.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -167,8 +166,8 @@ class ChoicePage(QWidget):
         column.addWidget(self.introduction)
         column.addWidget(self.note)
         column.addLayout(form)
-        column.addWidget(self.more)
         column.addWidget(self.message)
+        column.addWidget(self.more)
         column.addStretch()
         self.more.setCollapsed(True)
 
@@ -254,7 +253,6 @@ def _label(name: str) -> QLabel:
     label.setObjectName(name)
     label.setWordWrap(True)
     label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
     return label
 
 

@@ -31,7 +31,7 @@ from qgis_mpsclip.install.report import session_report
 from qgis_mpsclip.install.session import DIALOG_NAME, Installation
 from qgis_mpsclip.settings import Settings
 
-_WIDTH, _HEIGHT = 80, 32  # letters, lines
+_WIDTH, _HEIGHT = 80, 36  # letters, lines
 
 
 class InstallDialog(QDialog):

@@ -44,7 +44,7 @@ class EngineBox(QGroupBox):
         self.state.setWordWrap(True)
         self.state.setTextFormat(Qt.TextFormat.PlainText)
         self.state.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.install = _button("install_engine", tr("&Install…"), installation.requested.emit)
+        self.install = _button("install_engine", tr("Install…"), installation.requested.emit)
         self.check = _button("check_engine", tr("Run &Check…"), check)
         self.remove = _button("uninstall_engine", tr("&Uninstall…"), self._uninstall)
         row = QHBoxLayout()
@@ -96,13 +96,13 @@ class EngineBox(QGroupBox):
             lines = [tr("Removing the search engine…")]
         self.state.setText("\n".join(lines))
         self.install.setText(
-            tr("Sho&w Installation…")
+            tr("Show Installation…")
             if session.is_running
-            else tr("&Install…")
+            else tr("Install…")
             if environment is None
-            else tr("&Update…")
+            else tr("Update…")
             if state.is_outdated
-            else tr("&Install Again…")
+            else tr("Install Again…")
         )
         self.install.setEnabled(not self._removing)
         self.check.setEnabled(state.interpreter is not None and not self._removing)

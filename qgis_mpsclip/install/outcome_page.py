@@ -5,7 +5,7 @@ from __future__ import annotations
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from qgis_mpsclip.dock.progress_row import duration
+from qgis_mpsclip.durations import duration
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install.log_view import LogView
 from qgis_mpsclip.install.message import INFORMATION, SUCCESS, WARNING, MessageLine

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qgis_mpsclip.diagnostics import install_report
-from qgis_mpsclip.dock.progress_row import duration
+from qgis_mpsclip.durations import duration
 from qgis_mpsclip.install.course import FAILED
 from qgis_mpsclip.install.session import Installation
 from qgis_mpsclip.settings import Settings

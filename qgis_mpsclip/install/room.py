@@ -6,7 +6,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from qgis_mpsclip.errors import MpsClipError
+from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.install.errors import InstallError
 from qgis_mpsclip.install.places import environments_folder, existing_parent
 from qgis_mpsclip.install.plan import Choice, check_disk
 
@@ -31,7 +32,10 @@ def folder_problem(folder: str, choice: Choice) -> str:
     """Why ``choice`` cannot be installed in this folder, and what helps; empty where it can."""
     try:
         check_disk(folder_named(folder), choice)
-    except (MpsClipError, OSError) as error:
+    except InstallError as error:
+        # The error's remedy names the options, and here is the field itself.
+        return f"{error.problem} {tr('Choose another folder.')}" if error.kind == "folder" else str(error)
+    except OSError as error:
         return str(error)
     return ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qgis.PyQt.QtGui import QIcon, QPixmap
 from qgis.PyQt.QtWidgets import QGridLayout, QLabel, QWidget
 
-from qgis_mpsclip.dock.progress_row import duration
+from qgis_mpsclip.durations import duration
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.icons import icon
 from qgis_mpsclip.install.course import DONE, FAILED, RUNNING, WAITING, Course, step_title

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING
 
-from qgis_mpsclip.dock.progress_row import duration
+from qgis_mpsclip.durations import duration
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install.course import step_title
 from qgis_mpsclip.sizes import size_text
@@ -36,7 +36,7 @@ def introduction(state: EngineState) -> str:
     """What will be done, where something is installed already and where nothing is."""
     if state.environment is None:
         return tr(
-            "Searching needs PyTorch, rasterio and some 70 further Python packages. They are installed into a folder of"
+            "Searching needs PyTorch, rasterio and further Python packages. They are installed into a folder of"
             " their own, in tested versions and with their checksums verified. QGIS's own Python is not touched."
         )
     if state.is_outdated:
@@ -98,9 +98,7 @@ def version_text(choice: Choice, is_only_one: bool) -> str:
 def version_hint(choice: Choice, device: Device) -> str:
     """Why a machine without a graphics card gets what such a card needs; empty where nothing is to be explained."""
     if device.kind == "cpu" and choice.accelerator == "cuda":
-        return tr(
-            "It runs on the processor too. This release has no smaller set of packages for the processor alone."
-        )
+        return tr("It runs on the processor too. This release has no smaller set of packages for the processor alone.")
     if device.kind == "cuda" and choice.accelerator == "cpu":
         return tr("This one does not use the graphics card.")
     return ""

@@ -15,7 +15,6 @@ from qgis.core import (
     QgsProcessingOutputBoolean,
     QgsProcessingOutputString,
     QgsProcessingParameterBoolean,
-    QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
     QgsProcessingParameterFile,
     QgsProcessingParameterFileDestination,
@@ -25,7 +24,7 @@ from qgis.core import (
 from qgis_mpsclip.client.blocking import renew_shared_engine
 from qgis_mpsclip.client.interpreter import find_interpreter
 from qgis_mpsclip.diagnostics import install_report
-from qgis_mpsclip.dock.progress_row import duration
+from qgis_mpsclip.durations import duration
 from qgis_mpsclip.errors import EngineMissing, MpsClipError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install.doctor import findings_text, run_doctor
@@ -41,6 +40,7 @@ from qgis_mpsclip.install.room import folder_named, free_bytes
 from qgis_mpsclip.install.session import adopt
 from qgis_mpsclip.install.stage import InstallProgress
 from qgis_mpsclip.install.wording import needs_text, nothing_suits, stage_text
+from qgis_mpsclip.processing import parameters as p
 from qgis_mpsclip.processing.base import EngineAlgorithm, told
 from qgis_mpsclip.processing.enginestatus import write_text
 from qgis_mpsclip.processing.interrupt import cancel_check
@@ -92,35 +92,43 @@ class InstallEngine(EngineAlgorithm):
         return super().flags() | Qgis.ProcessingAlgorithmFlag.HideFromModeler
 
     def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
-        basic = [
-            QgsProcessingParameterEnum(
-                CHOICE,
-                tr("What to install (auto: what suits this machine)"),
-                options=_choice_ids(),
-                defaultValue=AUTOMATIC,
-                usesStaticStrings=True,
+        folder = Qgis.ProcessingFileParameterBehavior.Folder
+        parameters = [
+            p.helped(
+                QgsProcessingParameterEnum(
+                    CHOICE,
+                    tr("What to install"),
+                    options=_choice_ids(),
+                    defaultValue=AUTOMATIC,
+                    usesStaticStrings=True,
+                ),
+                tr("“auto”: what is installed already, else what suits this machine."),
             ),
-            QgsProcessingParameterFile(
-                INSTALL_FOLDER,
-                tr("Folder for the environment (by default that of the options)"),
-                Qgis.ProcessingFileParameterBehavior.Folder,
-                optional=True,
+            p.helped(
+                QgsProcessingParameterFile(INSTALL_FOLDER, tr("Folder for the environment"), folder, optional=True),
+                tr("By default that of the plugin's options. It is remembered once it holds an engine."),
             ),
-            QgsProcessingParameterFile(
-                WHEELS,
-                tr("Folder of wheels, to install from without a network"),
-                Qgis.ProcessingFileParameterBehavior.Folder,
-                optional=True,
+            p.helped(
+                QgsProcessingParameterFile(WHEELS, tr("Folder of wheels"), folder, optional=True),
+                tr("Files of all packages, for a machine without internet: nothing is downloaded then."),
             ),
-            QgsProcessingParameterBoolean(REINSTALL, tr("Install again what is up to date"), defaultValue=False),
+            p.helped(
+                QgsProcessingParameterBoolean(REINSTALL, tr("Install again what is up to date"), defaultValue=False),
+                tr("A new environment replaces the present one after it has passed the check."),
+            ),
+            p.advanced(
+                QgsProcessingParameterFile(BASE_PYTHON, tr("Base Python"), optional=True),
+                tr("From which the environment is made; by default one that the installer finds or downloads."),
+            ),
+            p.advanced(
+                QgsProcessingParameterString(PACKAGE_INDEX, tr("Package index"), optional=True),
+                tr("Address of a mirror. Packages must have the checksums of the plugin's lock."),
+            ),
+            p.advanced(
+                QgsProcessingParameterString(TORCH_INDEX, tr("PyTorch index"), optional=True),
+                tr("Address of a mirror for PyTorch alone, where its build has its own index."),
+            ),
         ]
-        advanced = [
-            QgsProcessingParameterFile(BASE_PYTHON, tr("Python to make the environment from"), optional=True),
-            QgsProcessingParameterString(PACKAGE_INDEX, tr("Package index (address of a mirror)"), optional=True),
-            QgsProcessingParameterString(TORCH_INDEX, tr("PyTorch index (address of a mirror)"), optional=True),
-        ]
-        for parameter in advanced:
-            parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
         report = QgsProcessingParameterFileDestination(
             OUTPUT_REPORT, tr("Report"), tr("Markdown files (*.md)"), optional=True, createByDefault=False
         )
@@ -130,7 +138,7 @@ class InstallEngine(EngineAlgorithm):
             QgsProcessingOutputBoolean(READY, tr("Whether the engine is installed")),
             QgsProcessingOutputString(MESSAGE, tr("What was done")),
         ]
-        self.define([*basic, *advanced, report], outputs)
+        self.define([*parameters, report], outputs)
 
     def processAlgorithm(
         self, values: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback

@@ -81,6 +81,7 @@ def test_everything_is_where_a_user_looks_for_it(seen: dict) -> None:
     entries = {
         menu + "Search Imagery in Plain Words",
         menu + "Manage Indexes…",
+        menu + "Engine Installation…",
         menu + "Options…",
         menu + "User Guide",
         menu + "About and Diagnostics…",

@@ -58,6 +58,10 @@ NAMES = {
         "DEVICE",
     },
     "enginestatus": {"OUTPUT_HTML", "OUTPUT_JSON"},
+    "installengine": {
+        *("CHOICE", "INSTALL_FOLDER", "WHEELS", "REINSTALL", "BASE_PYTHON", "PACKAGE_INDEX", "TORCH_INDEX"),
+        "OUTPUT_REPORT",
+    },
 }
 OUTPUTS = {
     "searchimagery": {"HITS", "SUBREGIONS", "HIT_COUNT", "SUBREGION_COUNT", "TILES", "ENCODED", "FOUND_KEYWORDS"},
@@ -66,6 +70,7 @@ OUTPUTS = {
     "enginestatus": {
         *("OUTPUT_HTML", "OUTPUT_JSON", "READY", "MESSAGE", "ENGINE", "DEFAULT_MODEL", "DEFAULT_DEVICE", "CACHE"),
     },
+    "installengine": {"PYTHON", "FOLDER", "READY", "MESSAGE", "OUTPUT_REPORT"},
 }
 
 
@@ -76,7 +81,7 @@ def check(algorithm: QgsProcessingAlgorithm, **values: object) -> str:
     return message
 
 
-def test_the_provider_has_four_algorithms_with_frozen_names(provider: MpsClipProvider) -> None:
+def test_the_provider_has_five_algorithms_with_frozen_names(provider: MpsClipProvider) -> None:
     assert provider.id() == "mpsclip"
     assert {algorithm.id() for algorithm in provider.algorithms()} == {f"mpsclip:{name}" for name in NAMES}
     for algorithm in provider.algorithms():
