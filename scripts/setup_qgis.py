@@ -16,7 +16,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from setup_env import REQUIREMENTS, ROOT, installer, read_stamp, run, scripts_folder, stop
+from lock_files import REQUIREMENTS, ROOT
+from setup_env import installer, read_stamp, run, scripts_folder, stop
 
 VENV = ROOT / ".venv-qgis"
 STAMP = VENV / "mpsclip-setup.json"
