@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ from qgis_mpsclip.install.process import Finished, Runner
 from qgis_mpsclip.install.stage import STEPS, InstallProgress
 from qgis_mpsclip.install.troubles import recognise
 from qgis_mpsclip.install.uv import find_uv, users_uv
+from qgis_mpsclip.settings import Settings
 from qgis_mpsclip.version import plugin_version
 
 __all__ = ["STEPS", "InstallJob", "InstallProgress"]
@@ -115,7 +117,9 @@ class InstallJob:
         self._environ["UV_CACHE_DIR"] = str(self._cache)
         self._log.write(f"cache: {self._cache}")
         if "packages" not in partial.done:
-            check_disk(self._options.folder, self._choice, self._cache)
+            free = shutil.disk_usage(places.existing_parent(self._cache)).free
+            partial.free = partial.free or free
+            check_disk(self._options.folder, self._choice, self._cache, fetched=max(0, partial.free - free))
         uv = self._uv()
         if "environment" not in partial.done:
             self._make(uv, partial)
@@ -148,14 +152,20 @@ class InstallJob:
         if self._options.base_python is not None:
             python = base_python.check_python(self._options.base_python, versions, self._runner)
         else:
-            python = base_python.find_python(uv, versions, self._runner) or self._download_python(uv)
+            python = base_python.find_python(uv, versions, self._runner) or self._download_python(uv, versions)
         self._say("environment", tr("Making the environment"))
         command = [uv, "venv", "--no-project", "--no-python-downloads", "--python", python, partial.folder]
         self._check(self._runner.run(command), python)
         partial.begin("environment")
         partial.end("environment")
 
-    def _download_python(self, uv: Path) -> Path:
+    def _download_python(self, uv: Path, versions: Sequence[str]) -> Path:
+        if self._options.wheels is not None:
+            raise InstallError(
+                tr("No Python {versions} was found on this machine.").format(versions=", ".join(versions)),
+                tr("Install one of them, or name one. None is downloaded in an installation from a folder of wheels."),
+                "python-missing",
+            )
         progress = DownloadProgress(self._options.folder / base_python.PYTHON_FOLDER / ".temp")
 
         def on_line(line: str) -> None:
@@ -163,7 +173,6 @@ class InstallJob:
                 self._say("python", progress.text or tr("Fetching a Python"), progress.done, progress.total)
 
         self._say("python", tr("Fetching a Python"))
-        versions = self._locks.python
         return base_python.download_python(uv, versions, self._runner, on_line, self._error_of)
 
     def _pip(self, step: str, uv: Path, partial: Partial, request: Request) -> None:
@@ -186,6 +195,8 @@ class InstallJob:
         self._say("doctor", tr("Checking the new environment"))
         partial.begin("doctor")
         command = [partial.python, "-s", "-X", "utf8", "-m", "engine", "doctor", "--json"]
+        cache = Settings().cache_folder.strip()
+        command += ["--cache", cache] if cache else []
         runner = self._runner.with_environ(self._engine_environ)
         try:
             done = runner.run(command, seconds=_DOCTOR_SECONDS, folder=self._choice.engine_src)

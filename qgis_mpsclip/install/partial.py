@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from qgis_mpsclip.install.installed import PREFIX, RECORD, old_environments, write_json
@@ -27,6 +27,7 @@ class Partial:
         base: the base Python that was asked for, empty where any will do.
         begun: step that was begun last; empty: none.
         done: steps that ended well.
+        free: bytes that were free on the cache's disk before anything was fetched for this lock; 0: not known yet.
     """
 
     folder: Path
@@ -34,6 +35,7 @@ class Partial:
     base: str
     begun: str = ""
     done: list[str] = field(default_factory=list)
+    free: int = 0
 
     @property
     def python(self) -> Path:
@@ -58,24 +60,29 @@ class Partial:
 
     def _write(self) -> None:
         if self.folder.is_dir():
-            state = {"lock_digest": self.lock_digest, "base": self.base, "begun": self.begun, "done": self.done}
+            state = asdict(self)
+            del state["folder"]
             write_json(self.folder / RECORD, state)
 
 
 def resumed_or_new(options: InstallOptions) -> Partial:
     """The beginning of an environment that fits the options and was not cut short within a step, else a new one."""
     digest, base = options.choice.lock_digest, str(options.base_python or "")
-    for folder in old_environments(options.folder):
-        partial = _read(folder)
-        if partial is not None and partial.is_sound and (partial.lock_digest, partial.base) == (digest, base):
+    begun = [
+        one for one in map(_read, old_environments(options.folder)) if one is not None and one.lock_digest == digest
+    ]
+    for partial in begun:
+        if partial.is_sound and partial.base == base:
             return partial
+    free = max((partial.free for partial in begun), default=0)
     names = (f"{PREFIX}{digest[:_DIGITS]}" + (f"-{number}" if number > 1 else "") for number in itertools.count(1))
-    return Partial(next(path for path in map(options.folder.joinpath, names) if not path.exists()), digest, base)
+    folder = next(path for path in map(options.folder.joinpath, names) if not path.exists())
+    return Partial(folder, digest, base, free=free)
 
 
 def _read(folder: Path) -> Partial | None:
     try:
         stored = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        return Partial(folder, stored["lock_digest"], stored["base"], stored["begun"], list(stored["done"]))
+        return Partial(folder, **stored)
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -144,18 +144,22 @@ def options_from_settings(choice: Choice, settings: Settings | None = None) -> I
     )
 
 
-def check_disk(folder: Path, choice: Choice, uv_cache: Path | None = None) -> None:
+def check_disk(folder: Path, choice: Choice, uv_cache: Path | None = None, fetched: int = 0) -> None:
     """Whether what is to be installed fits.
 
     uv unpacks into its cache and links the environment's files to it where both are on one file system; else both
     need the space.
+
+    Args:
+        fetched: bytes that an earlier installation which was cut short has left in the cache.
 
     Raises:
         InstallError: of kind ``disk-full``, with the numbers.
     """
     needs = {_device_of(folder): (folder, choice.installed_bytes + SPARE_BYTES)}
     if uv_cache is not None:
-        needs.setdefault(_device_of(uv_cache), (uv_cache, choice.installed_bytes))
+        place, needed = needs.get(_device_of(uv_cache), (uv_cache, choice.installed_bytes))
+        needs[_device_of(uv_cache)] = place, max(0, needed - fetched)
     for place, needed in needs.values():
         free = shutil.disk_usage(places.existing_parent(place)).free
         if free < needed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import threading
 import time
@@ -17,6 +18,7 @@ from qgis.PyQt.QtCore import QLockFile
 from qgis_mpsclip.install.errors import InstallCancelled, InstallError
 from qgis_mpsclip.install.installed import InstalledEnvironment, current, is_outdated, old_environments, uninstall
 from qgis_mpsclip.install.job import STEPS, InstallJob, InstallProgress
+from qgis_mpsclip.install.partial import resumed_or_new
 from tests.plugin.support.index_server import IndexServer
 from tests.plugin.support.tiny_engine import PLATFORMS, TinyPlugin, ordinary_settings, uv_wheel
 
@@ -201,6 +203,8 @@ def test_installation_goes_on_from_what_was_downloaded(plugin: TinyPlugin, index
     started = Started(InstallJob(plugin.options(), log))
     wait_for(lambda: log.exists() and re.search(r" Download(ed|ing) beta$", log.read_text(), re.MULTILINE))
     started.cancel()
+    free = resumed_or_new(plugin.options()).free
+    assert 0 < free <= shutil.disk_usage(tmp_path).total, "what was free before counts, not what is now"
     index.fault("alpha-1.0", "")
     index.requests.clear()
     environment = install(plugin)
@@ -339,6 +343,19 @@ def test_environment_is_never_made_within_the_plugin(plugin: TinyPlugin) -> None
     with pytest.raises(InstallError, match="plugin's own folder"):
         install(plugin)
     assert not plugin.folder.exists()
+
+
+def test_without_a_network_no_python_is_downloaded(plugin: TinyPlugin, tmp_path: Path) -> None:
+    described = json.loads((plugin.requirements / "locks.json").read_text())
+    (plugin.requirements / "locks.json").write_text(json.dumps({**described, "python": ["3.99"]}))
+    with pytest.raises(InstallError, match=r"No Python 3\.99 was found") as caught:
+        install(plugin, base_python=None, wheels=tmp_path)
+    assert caught.value.kind == "python-missing"
+
+
+def test_python_of_this_machine_is_taken_where_none_is_named(plugin: TinyPlugin) -> None:
+    assert version(install(plugin, base_python=None)) == "1.0"
+    assert not (plugin.folder / "python").exists()
 
 
 def test_unsuitable_base_python_is_refused(plugin: TinyPlugin, tmp_path: Path) -> None:
