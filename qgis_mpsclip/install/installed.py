@@ -7,6 +7,7 @@ Layout of the folder of environments::
     python/             Pythons that uv downloaded
     uv/0.13.9/uv        uv, where the system had none
     cache/              uv's cache, where the user has no uv
+    authorities.pem     for uv, where the user has added certificate authorities to QGIS
     install.lock        held while an installation or removal runs
 """
 
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.install.authorities import FILE as AUTHORITIES
 from qgis_mpsclip.install.errors import InstallCancelled, InstallError
 from qgis_mpsclip.install.exclusive import exclusive
 from qgis_mpsclip.install.in_use import is_in_use, remove_tree
@@ -139,8 +141,9 @@ def uninstall(folder: Path, is_cancelled: Callable[[], bool] | None = None) -> N
                 tr("Wait for its work to end, or close the other QGIS, and uninstall again."),
                 "in-use",
             )
-        with contextlib.suppress(FileNotFoundError):
-            (folder / CURRENT).unlink()  # first: from now on nobody starts an engine from there
+        for name in (CURRENT, AUTHORITIES):  # first: from now on nobody starts an engine from there
+            with contextlib.suppress(FileNotFoundError):
+                (folder / name).unlink()
         for path in [*environments, *(folder / name for name in OWN_FOLDERS)]:
             if is_cancelled is not None and is_cancelled():
                 raise InstallCancelled

@@ -19,6 +19,7 @@ from qgis_mpsclip.client.environment import engine_environment
 from qgis_mpsclip.client.proxy import proxy_variables
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install import base_python, places
+from qgis_mpsclip.install.authorities import write_authorities
 from qgis_mpsclip.install.cache import FOLDER as CACHE
 from qgis_mpsclip.install.cache import cache_folder, forget, replaced_packages
 from qgis_mpsclip.install.device import machine
@@ -110,6 +111,9 @@ class InstallJob:
     def _install(self) -> InstalledEnvironment:
         self._say("check", tr("Checking the disk"))
         self._log.write(f"MPS-CLIP {plugin_version()}, {self._choice.id}, {sys.platform}, {machine()}")
+        authorities = write_authorities(self._options.folder)
+        if authorities is not None:
+            self._environ.setdefault("SSL_CERT_FILE", str(authorities))
         partial = resumed_or_new(self._options)
         self._remove_other_beginnings(partial)
         chosen = self._environ.get("UV_CACHE_DIR", "")
