@@ -119,14 +119,14 @@ def plain_environment(**added: str) -> dict[str, str]:
     return {**kept, "LC_ALL": "C.UTF-8", **added}
 
 
-def prepare(folder: Path, archive: Path, cold: bool) -> dict[str, str]:
+def prepare(folder: Path, archive: Path, cold: bool, enabled: bool) -> dict[str, str]:
     """A fresh profile with the plugin in it; the variables with which QGIS uses it and finds nothing else."""
     profile = folder / "profiles" / "default"
     with zipfile.ZipFile(archive) as opened:
         opened.extractall(profile / "python" / "plugins")
     for name in ("QGIS3.ini", "QGIS4.ini"):
         (profile / "QGIS").mkdir(exist_ok=True)
-        write_settings(profile / "QGIS" / name, {})
+        write_settings(profile / "QGIS" / name, {"PythonPlugins": {PLUGIN: str(enabled).lower()}})
     environment = plain_environment(
         XDG_DATA_HOME=str(folder / "data"), XDG_CACHE_HOME=str(folder / "cache"), XDG_RUNTIME_DIR=str(folder)
     )
@@ -140,7 +140,7 @@ def prepare(folder: Path, archive: Path, cold: bool) -> dict[str, str]:
 
 def in_windows(folder: Path, archive: Path, raster: Path | None, cold: bool) -> dict[str, Any]:
     """QGIS itself, driven from within by :data:`DRIVER`."""
-    environment = prepare(folder, archive, cold)
+    environment = prepare(folder, archive, cold, enabled=True)
     driver = folder / DRIVER
     shutil.copyfile(Path(__file__).resolve().with_name(DRIVER), driver)
     found = folder / "found.json"
@@ -187,7 +187,7 @@ def renew_pictures(folder: Path, names: Sequence[str]) -> None:
 
 def headless(folder: Path, archive: Path, raster: Path | None, cold: bool) -> dict[str, Any]:
     """``qgis_process``: it says what to do, does it, and finds hits."""
-    environment = prepare(folder, archive, cold) | {
+    environment = prepare(folder, archive, cold, enabled=False) | {
         "QGIS_CUSTOM_CONFIG_PATH": str(folder),
         "QT_QPA_PLATFORM": "offscreen",
     }
