@@ -33,8 +33,6 @@ SMALL = {
     "image_size": 64,
     "late_image_size": 64,
     "frozen_stages": 5,
-    "text_epochs": 0.05,
-    "text_batch": 16,
     "bank": 8,
 }
 
@@ -163,7 +161,7 @@ def test_a_run_leaves_weights_that_load_and_goes_on_from_kept_targets(
     stages: list[str] = []
     config = DistilConfig.model_validate(SMALL)
     report = distil(checkpoints, data, tmp_path, config, Fabric(devices=1), lambda p: stages.append(p.stage))
-    assert list(dict.fromkeys(stages)) == ["teachers", "texts", "images"]
+    assert list(dict.fromkeys(stages)) == ["teachers", "images"]
     written = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert [row["epoch"] for row in written["history"]] == [1, 2]
     assert written["best"]["mR"] == pytest.approx(report.mean_recall, abs=1e-3)

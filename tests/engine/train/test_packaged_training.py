@@ -85,7 +85,7 @@ def test_a_recipe_with_teachers_leaves_their_student_and_trains_no_finished_teac
     data = write_rsicd(tmp_path / "data", {"train": 16, "val": 8}, side=96)
     one = SETTINGS | {"epochs": 1}
     student = {"teacher_size": 64, "crops": 0, "mixtures": 1, "image_epochs": 1, "image_batch": 8, "image_size": 64}
-    student |= {"late_image_size": 64, "text_epochs": 0.01, "bank": 8}
+    student |= {"late_image_size": 64, "bank": 8}
     recipe = tmp_path / "recipe.json"
     recipe.write_text(json.dumps({"teachers": [one, one | {"seed": 1}], "distil": student}), encoding="utf-8")
     out = tmp_path / "out"

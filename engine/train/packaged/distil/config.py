@@ -31,11 +31,6 @@ class DistilConfig(BaseModel):
     drop_path: float = Field(0.05, ge=0.0, lt=1.0)
     jitter: float = Field(0.3, ge=0.0)
     dense_weight: float = Field(0.2, ge=0.0, description="of the losses on mosaics, in every other step; 0: left out")
-    text_epochs: float = Field(2, gt=0)
-    text_batch: int = Field(128, ge=2)
-    lr_text: float = 1e-4
-    text_ema_decay: float = Field(0.99, ge=0.0, lt=1.0)
-    synonym_rate: float = Field(0.5, ge=0.0, le=1.0, description="share of texts read with another noun")
     cosine_weight: float = Field(4.0, ge=0.0, description="of 1 - cosine, beside the divergence on the bank")
     bank: int = Field(2000, ge=1, description="targets of the other kind that a step compares with")
     weight_decay: float = 0.02

@@ -25,10 +25,9 @@ from engine.train.packaged.distil.config import DistilConfig
 from engine.train.packaged.distil.image_student import ImageStudent
 from engine.train.packaged.distil.space import TargetSpace
 from engine.train.packaged.distil.teachers import Teachers, network, read_checkpoint
-from engine.train.packaged.distil.text_student import train_text_tower
+from engine.train.packaged.distil.text_student import fit_text_head
 from engine.train.packaged.distil.views import SYMMETRIES, FixedViews
 from engine.train.packaged.measure import val_report
-from engine.train.packaged.synonyms import Synonyms
 from engine.types import Progress, ProgressSink, no_progress
 
 TEACHER_BATCH = 64
@@ -91,18 +90,7 @@ def distil(
     student_training = training.model_copy(update={"image_tower": config.image_tower or training.image_tower})
     model = fabric.to_device(_student(saved, training, student_training).to(memory_format=torch.channels_last))
     assert isinstance(model, DualEncoder)
-    train_text_tower(
-        model,
-        loaded,
-        texts,
-        targets,
-        images[:, 0],
-        Synonyms.shipped(config.synonym_rate),
-        config,
-        fabric,
-        random,
-        progress,
-    )
+    fit_text_head(model, loaded, texts, targets)
     history: list[dict[str, float]] = []
     reports: list[RetrievalReport] = []
 
@@ -115,10 +103,8 @@ def distil(
             _save(out / "best.pt", average, loaded.vocabulary, student_training, config)
         _write_report(out / "report.json", config, teachers, history, best)
 
-    student = ImageStudent(
-        model, loaded, views, images, dict(zip(texts, targets, strict=True)), config, fabric, random, progress
-    )
-    student.run(epoch_done)
+    text_targets = dict(zip(texts, targets, strict=True))
+    ImageStudent(model, loaded, views, images, text_targets, config, fabric, random, progress).run(epoch_done)
     return max(reports, key=lambda r: r.mean_recall)
 
 
