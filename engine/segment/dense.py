@@ -1,76 +1,88 @@
-"""Patch embeddings on a grid finer than the model's own, from views of a tile that are shifted by parts of a cell."""
+"""Patch embeddings of a tile on a grid finer than the model's own: overlapping windows of it, seen enlarged.
+
+A model whose cells are a seventh of its input cannot tell a court from the trees beside it; of windows half as wide
+as the tile its cells are half as large, and what is small fills them.
+"""
 
 from __future__ import annotations
 
-from weakref import WeakKeyDictionary
-
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from engine.models.contract import RetrievalModel
-from engine.types import UInt8Array
+from engine.types import Float32Array, UInt8Array
 
-_VIEWS_PER_BATCH = 64
-
-_grids: WeakKeyDictionary[RetrievalModel, tuple[int, int]] = WeakKeyDictionary()
+_WINDOWS_PER_BATCH = 64
+_RIM = 0.02  # weight of a window's patches at its very rim, where only one window reaches
 
 
 @torch.inference_mode()
 def dense_features(
     model: RetrievalModel,
-    tiles: UInt8Array | Tensor,
-    shifts: int,
+    tiles: UInt8Array,
+    zoom: float,
+    windows: int,
     offset: tuple[float, float] = (0.0, 0.0),
-    views_per_batch: int = _VIEWS_PER_BATCH,
+    windows_per_batch: int = _WINDOWS_PER_BATCH,
 ) -> Tensor:
-    """uint8 RGB tiles ``(B, H, W, 3)`` to patch embeddings ``(B, h * shifts, w * shifts, E)``, float32, on the CPU.
+    """uint8 RGB tiles ``(B, H, W, 3)`` to patch embeddings ``(B, h, w, E)``, float32, on the CPU.
 
-    The tile is continued by reflection, and ``shifts`` views along each axis, each moved by 1 / shifts of a cell, are
-    encoded; their patches interleave ("shift and stitch": Long et al., arXiv 1411.4038, section 3.2). Cell (i, j) of
-    the result is centred on ((i + 0.5) / (h shifts), (j + 0.5) / (w shifts)) of the tile.
+    Cell (i, j) is centred on ((i + 0.5) / h, (j + 0.5) / w) of the tile; there are 2 * ``zoom`` times as many along an
+    axis as the model's patches. Each is the mean of the patches around it in all windows, interpolated, weighted with
+    a Hann window so that no seams show; it is not normalised.
 
     Args:
         model: what encodes.
         tiles: one batch of equal size.
-        shifts: views along each axis; cost grows with its square.
+        zoom: side of the tile in sides of a window.
+        windows: along each axis, evenly spread from edge to edge; cost grows with the square.
         offset: displacement of the patches' receptive fields in cells (:func:`engine.segment.alignment.patch_offset`).
-        views_per_batch: how many views go through the model at once.
+        windows_per_batch: how many go through the model at once.
+
+    Raises:
+        ValueError: the windows would not cover the tile.
     """
-    if shifts < 1:
-        raise ValueError(f"shifts is {shifts}; it must be at least 1")
-    inputs = model.preprocess(tiles)  # (B, 3, S, S)
-    count, _, side, _ = inputs.shape
-    rows, cols = _patch_grid(model, inputs)
-    starts_y = _starts(side / rows, shifts, offset[0])
-    starts_x = _starts(side / cols, shifts, offset[1])
-    margin = max(abs(start) for start in (*starts_y, *starts_x))
-    mode = "reflect" if margin < side else "replicate"
-    wide = pad(inputs, (margin, margin, margin, margin), mode=mode) if margin else inputs
-    per_call = max(1, views_per_batch // count)
-    places = [(y, x) for y in range(shifts) for x in range(shifts)]
-    out = torch.empty(count, rows, shifts, cols, shifts, model.embed_dim)
-    for first in range(0, len(places), per_call):
-        some = places[first : first + per_call]
-        views = torch.cat([_view(wide, margin + starts_y[y], margin + starts_x[x], side) for y, x in some])
-        patches = model.encode_patches(views).float().cpu().view(len(some), count, rows, cols, model.embed_dim)
-        for (y, x), of_view in zip(some, patches, strict=True):
-            out[:, :, y, :, x] = of_view
-    return out.view(count, rows * shifts, cols * shifts, model.embed_dim)
+    if zoom < 1 or windows < zoom:
+        raise ValueError(f"{windows} windows along an axis do not cover a tile at zoom {zoom:g}")
+    height, width = tiles.shape[1:3]
+    rows, tall = _starts(height, zoom, windows)
+    cols, wide = _starts(width, zoom, windows)
+    cut = [tiles[:, y : y + tall, x : x + wide] for y in rows for x in cols]
+    per_call = max(1, windows_per_batch // len(tiles))
+    parts = []
+    for first in range(0, len(cut), per_call):
+        some = np.concatenate(cut[first : first + per_call])
+        parts.append(model.encode_patches(model.preprocess(some)).float().cpu())
+    patches = torch.cat(parts)
+    h, w = patches.shape[1:3]
+    patches = patches.view(windows, windows, len(tiles), h, w, model.embed_dim)
+    down = blending_weights([y / height for y in rows], tall / height, h, offset[0], round(2 * zoom * h))
+    across = blending_weights([x / width for x in cols], wide / width, w, offset[1], round(2 * zoom * w))
+    mixed = torch.einsum("iyp,yxbpqe->bixqe", torch.from_numpy(down), patches)
+    return torch.einsum("jxq,bixqe->bije", torch.from_numpy(across), mixed)
 
 
-def _patch_grid(model: RetrievalModel, inputs: Tensor) -> tuple[int, int]:
-    """Rows and columns of the model's patches; its input has one size, so it is asked once."""
-    if model not in _grids:
-        rows, cols = model.encode_patches(inputs[:1]).shape[1:3]
-        _grids[model] = rows, cols
-    return _grids[model]
+def blending_weights(starts: list[float], side: float, patches: int, offset: float, cells: int) -> Float32Array:
+    """What each cell takes of each window's patches along one axis: ``(cells, windows, patches)``, sum 1 a cell.
+
+    Args:
+        starts: where the windows begin, the tile's side being 1.
+        side: of a window.
+        patches: along a window.
+        offset: of the patches' receptive fields in patches.
+        cells: along the tile.
+    """
+    centres = (np.arange(cells) + 0.5) / cells
+    within = (centres[:, None] - np.asarray(starts)) / side  # (cells, windows), 0 to 1 inside
+    place = (within * patches - 0.5 - offset).clip(0, patches - 1)
+    nearness = (1 - np.abs(place[..., None] - np.arange(patches))).clip(0, None)  # linear interpolation
+    hann = np.where((within >= 0) & (within <= 1), np.sin(np.pi * within) ** 2 + _RIM, 0.0)
+    weights = nearness * hann[..., None]
+    return np.asarray(weights / weights.sum((1, 2), keepdims=True), np.float32)
 
 
-def _starts(cell: float, shifts: int, offset: float) -> list[int]:
-    """Upper or left edges of the views in input pixels, 0 being the tile's own edge."""
-    return [round(cell * ((k + 0.5) / shifts - 0.5 - offset)) for k in range(shifts)]
-
-
-def _view(wide: Tensor, top: int, left: int, side: int) -> Tensor:
-    return wide[:, :, top : top + side, left : left + side]
+def _starts(length: int, zoom: float, windows: int) -> tuple[list[int], int]:
+    """Where windows begin along an axis of ``length`` pixels, and their side."""
+    side = max(1, -int(-length // zoom))
+    return np.linspace(0, length - side, windows).round().astype(int).tolist(), side

@@ -1,12 +1,13 @@
 """Outlines from the retrieval model alone: similarity of patches and keywords, sharpened on image structure.
 
-Per tile: patch embeddings on a fine grid (:mod:`engine.segment.dense`), once for all keywords; per keyword: cosine
-with the keyword's prompts, mean over coarse superpixels, a threshold relative to the tile's own distribution, small
-parts and holes removed.
+Per tile: patch embeddings of enlarged windows (:mod:`engine.segment.dense`), once for all keywords; per keyword:
+cosine with the keyword's prompts, mean over coarse superpixels, spread among superpixels that look alike
+(:mod:`engine.segment.diffusion`), cut in two halves (:mod:`engine.segment.halves`), small parts and holes removed.
+Where the halves differ little the keyword is everywhere, and the whole tile is its outline.
 
 Cosines of different keywords do not compare, so each tile's are standardised against those of a fixed vocabulary
 (:mod:`engine.segment.background`) on the same tile: z = (cosine - mean) / deviation, over all words and patches. The
-shape of the map is that of the cosine; what z adds is a common scale for "is it there at all".
+shape of the map is that of the cosine; what z adds is a common scale for "is it there at all" and "is it everywhere".
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ from engine.segment.alignment import patch_offset
 from engine.segment.background import BACKGROUND
 from engine.segment.contract import Segment
 from engine.segment.dense import dense_features
+from engine.segment.diffusion import affinities, diffused
+from engine.segment.halves import otsu_cut
 from engine.segment.prompts import TEMPLATES, PromptEnsemble
 from engine.segment.superpixels import superpixel_means, superpixels
 from engine.types import BoolArray, Float32Array, IntArray, UInt8Array
 
-VERSION = 2  # of the method: raise it where equal settings give other masks
+VERSION = 3  # of the method: raise it where equal settings give other masks
 _TILES_PER_BATCH = 8
 
 
@@ -37,33 +40,36 @@ _TILES_PER_BATCH = 8
 class RelevanceSettings:
     """What the masks depend on besides the model.
 
-    The defaults suit the packaged model: chosen on tiles around objects of 31 kinds of two drawn scenes (mean IoU
-    0.62). Lower thresholds reach 0.67 there, because districts fill their tiles; compact things then lose their shape.
+    The defaults were chosen on tiles of two drawn scenes with the packaged model; around them nothing is sharp
+    (docs/evaluation.md).
 
     Attributes:
-        shifts: views along each axis; 4 makes cells of a quarter of the model's stride.
+        zoom: side of the tile in sides of a window.
+        windows: along each axis; 5 at zoom 2 put half a cell between those of neighbours.
         presence: z that the maximum must reach for the keyword to be there at all.
-        floor: z below which nothing is outlined.
-        fraction: threshold between the ground level (0) and the tile's maximum (1).
-        ceiling: z from which the ground level, the tile's median, rises no further: where an object fills most of
-            the tile the median is the object itself.
+        contrast: difference in mean z of the two halves below which the keyword is everywhere.
         certain: mean z within the mask at which the score is 1; the score falls linearly to 0 at z = 0.
         least_deviation: smallest deviation of cosines to divide by.
         superpixels: their number on a tile.
         compactness: SLIC's weight of nearness against colour.
+        colour: distance in CIELAB at which superpixels look alike no more.
+        reach: how far they look for others like them, in shares of the longer side.
+        shared: share of a superpixel's relevance that comes from those like it.
         smallest_part: share of the tile below which a part, or a hole, is removed.
         working_side: longest side in pixels at which structure is computed; larger tiles are shrunk for it.
     """
 
-    shifts: int = 4
+    zoom: float = 2.0
+    windows: int = 5
     presence: float = 1.0
-    floor: float = 0.0
-    fraction: float = 0.45
-    ceiling: float = -0.4
+    contrast: float = 0.8
     certain: float = 3.0
     least_deviation: float = 0.02
     superpixels: int = 100
     compactness: float = 10.0
+    colour: float = 5.0
+    reach: float = 0.3
+    shared: float = 0.9
     smallest_part: float = 0.002
     working_side: int = 224
 
@@ -103,7 +109,7 @@ class RelevanceSegmenter:
     def _features(self, tiles: UInt8Array) -> Tensor:
         if self._offset is None:
             self._offset = patch_offset(self._model)
-        return dense_features(self._model, tiles, self._settings.shifts, self._offset)
+        return dense_features(self._model, tiles, self._settings.zoom, self._settings.windows, self._offset)
 
     def _segment(
         self, tile: UInt8Array, features: Tensor, keywords: Sequence[str]
@@ -111,30 +117,33 @@ class RelevanceSegmenter:
         settings = self._settings
         image = _shrunk(tile, settings.working_side)
         labels = superpixels(image, settings.superpixels, settings.compactness)
+        alike = affinities(image, labels, settings.colour, settings.reach)
         coarse = self.relevance(features, keywords)[None]  # (1, K, h, w)
         maps = interpolate(coarse, image.shape[:2], mode="bilinear", align_corners=False)[0].numpy()
         found = []
         for keyword, values in zip(keywords, maps, strict=True):
-            mask = relevant_area(values, labels, settings)
+            mask = relevant_area(values, labels, alike, settings)
             if mask.any():
                 score = min(1.0, max(0.0, float(values[mask].mean()) / settings.certain))
                 found.append((Segment(keyword, _enlarged(mask, tile.shape[0], tile.shape[1]), score), values))
         return found
 
 
-def relevant_area(values: Float32Array, labels: IntArray, settings: RelevanceSettings) -> BoolArray:
-    """The mask ``(H, W)`` of a relevance map in z ``(H, W)`` on superpixels ``(H, W)``; empty where nothing is there.
-
-    threshold = max(floor, ground + fraction * (maximum - ground)), ground = min(median, ceiling), all over superpixels.
+def relevant_area(
+    values: Float32Array, labels: IntArray, alike: Float32Array, settings: RelevanceSettings
+) -> BoolArray:
+    """The mask ``(H, W)`` of a relevance map in z ``(H, W)`` on superpixels ``(H, W)``; empty where nothing is there,
+    everything where it is everywhere. ``alike``: the superpixels' affinities ``(S, S)``.
     """
     means = superpixel_means(values, labels)
-    highest = float(means.max())
-    if highest < settings.presence:
+    if float(means.max()) < settings.presence:
         return np.zeros(labels.shape, np.bool_)
-    ground = min(float(np.median(means[labels])), settings.ceiling)
-    threshold = max(settings.floor, ground + settings.fraction * (highest - ground))
+    means = diffused(means, alike, settings.shared)
+    cut, contrast = otsu_cut(means, np.bincount(labels.ravel()))
+    if contrast < settings.contrast:
+        return np.ones(labels.shape, np.bool_)
     smallest = max(1, round(settings.smallest_part * labels.size))
-    mask = _without_small_parts((means >= threshold)[labels], smallest)
+    mask = _without_small_parts((means >= cut)[labels], smallest)
     return ~_without_small_parts(~mask, smallest)
 
 

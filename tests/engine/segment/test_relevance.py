@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from engine.segment.relevance import RelevanceSegmenter, RelevanceSettings, relevant_area
-from engine.types import BoolArray, UInt8Array
+from engine.types import BoolArray, Float32Array, UInt8Array
 from tests.engine.segment.conftest import PALETTE, TintModel
 
-# A patch that an edge halves has cosine 0.71 with either colour; the defaults are for a model that is less sharp.
-SHARP = RelevanceSettings(fraction=0.7, superpixels=150)
+SHARP = RelevanceSettings(superpixels=150)
 
 
 def disc(side: int, row: float, col: float, radius: float) -> BoolArray:
@@ -112,37 +111,40 @@ def test_the_identity_tells_settings_apart() -> None:
     model = TintModel()
     default = RelevanceSegmenter(model).identity
     assert default == RelevanceSegmenter(model, RelevanceSettings()).identity
-    assert default != RelevanceSegmenter(model, RelevanceSettings(fraction=0.6)).identity
+    assert default != RelevanceSegmenter(model, RelevanceSettings(contrast=0.6)).identity
 
 
 class TestRelevantArea:
-    """Threshold and cleaning on a map of 4 x 4 superpixels of 10 px."""
+    """Cut and cleaning on a map of 4 x 4 superpixels of 10 px."""
 
-    settings = RelevanceSettings(presence=0.5, floor=0.5, fraction=0.5, ceiling=1.0, smallest_part=0.0)
+    settings = RelevanceSettings(presence=0.5, contrast=1.0, shared=0.5, smallest_part=0.0)
     labels = np.repeat(np.repeat(np.arange(16).reshape(4, 4), 10, 0), 10, 1)
 
-    def area(self, cells: list[list[float]], **changes: float) -> BoolArray:
+    def area(self, cells: list[list[float]], alike: Float32Array | None = None, **changes: float) -> BoolArray:
         values = np.asarray(cells, np.float32).repeat(10, 0).repeat(10, 1)
-        return relevant_area(values, self.labels, replace(self.settings, **changes))[::10, ::10]
+        weights = np.eye(16, dtype=np.float32) if alike is None else alike  # of itself alone: values stay
+        return relevant_area(values, self.labels, weights, replace(self.settings, **changes))[::10, ::10]
 
-    def test_the_threshold_lies_between_median_and_maximum(self) -> None:
-        cells = [[0.0, 0, 0, 0], [0, 4, 2.1, 0], [0, 1.9, 0, 0], [0, 0, 0, 0]]
+    def test_the_upper_half_is_the_area(self) -> None:
+        cells = [[0.0, 0, 0, 0], [0, 4, 3.1, 0], [0, 1.2, 0, 0], [0, 0, 0, 0]]
         assert np.argwhere(self.area(cells)).tolist() == [[1, 1], [1, 2]]
-        assert np.argwhere(self.area(cells, fraction=0.4)).tolist() == [[1, 1], [1, 2], [2, 1]]
 
     def test_a_peak_too_low_is_no_presence(self) -> None:
-        cells = [[0.9, 0, 0, 0]] + [[0.0] * 4] * 3
+        cells = [[2.0, 0, 0, 0]] + [[0.0] * 4] * 3
         assert np.argwhere(self.area(cells)).tolist() == [[0, 0]]
-        assert not self.area(cells, presence=1.0).any()
+        assert not self.area(cells, presence=2.1).any()
 
-    def test_the_floor_bounds_the_area_too(self) -> None:
-        cells = [[-3.0] * 4] * 3 + [[-3, 0.6, 0.4, -3]]
-        assert np.argwhere(self.area(cells)).tolist() == [[3, 1]]
+    def test_halves_that_differ_little_are_one_whole(self) -> None:
+        cells = [[2.0, 2.1, 2.2, 2.0]] * 3 + [[1.2] * 4]
+        assert self.area(cells).all()
+        assert np.argwhere(~self.area(cells, contrast=0.5)).tolist() == [[3, 0], [3, 1], [3, 2], [3, 3]]
 
-    def test_the_ceiling_keeps_an_object_that_fills_the_tile(self) -> None:
-        cells = [[2.0, 2.1, 2.2, 2.0]] * 3 + [[0.0] * 4]
-        assert self.area(cells)[:3].all()
-        assert not self.area(cells, ceiling=5.0)[0, 0]
+    def test_what_looks_like_the_peak_belongs_to_it(self) -> None:
+        cells = [[4.0, 0, 0, 0]] + [[0.0] * 4] * 3
+        alike = np.eye(16, dtype=np.float32)
+        alike[[0, 5]] = alike[[5, 0]]  # the first and the sixth heed each other
+        assert np.argwhere(self.area(cells, alike, shared=0.1)).tolist() == [[0, 0]]
+        assert np.argwhere(self.area(cells, alike, shared=0.9)).tolist() == [[0, 0], [1, 1]]
 
     def test_small_parts_and_holes_go(self) -> None:
         cells = [[3.0, 3, 3, 0], [3, 0, 3, 0], [3, 3, 3, 0], [0, 0, 0, 3]]
