@@ -101,7 +101,8 @@ def test_nvidia_report_names_card_driver_and_cuda() -> None:
 
 
 def test_log_masks_logins_and_known_secrets(tmp_path: Path) -> None:
-    environ = {"HTTPS_PROXY": "http://me:p%40ss@proxy:3128", "UV_INDEX_WORK_PASSWORD": "hunter22", "HOME": "/home/me"}
+    environ = {"HOME": "/home/me", "UV_INDEX_WORK_PASSWORD": "hunter22"}  # pragma: allowlist secret
+    environ["HTTPS_PROXY"] = "http://me:p%40ss@proxy:3128"  # pragma: allowlist secret
     log = InstallLog(tmp_path / "log.txt", secrets_of(environ))
     log.write("via http://me:p%40ss@proxy:3128 and https://tok/en@index/simple")
     log.write("the password p@ss or p%40ss or hunter22 of /home/me")

@@ -81,7 +81,7 @@ def test_index_without_uv_for_this_machine_is_told(tmp_path: Path, index: IndexS
 
 
 def test_index_that_cannot_be_reached_is_told_with_a_remedy(tmp_path: Path, lock: Path) -> None:
-    url = f"http://me:s3cret99@127.0.0.1:{closed_port()}/simple/"
+    url = f"http://me:s3cret99@127.0.0.1:{closed_port()}/simple/"  # pragma: allowlist secret
     with pytest.raises(InstallError) as caught:
         find_uv(tmp_path, lock, index=url)
     assert caught.value.remedy
