@@ -104,7 +104,7 @@ def test_log_masks_logins_and_known_secrets(tmp_path: Path) -> None:
     environ = {"HOME": "/home/me", "UV_INDEX_WORK_PASSWORD": "hunter22"}  # pragma: allowlist secret
     environ["HTTPS_PROXY"] = "http://me:p%40ss@proxy:3128"  # pragma: allowlist secret
     log = InstallLog(tmp_path / "log.txt", secrets_of(environ))
-    log.write("via http://me:p%40ss@proxy:3128 and https://tok/en@index/simple")
+    log.write("via http://me:p%40ss@proxy:3128 and https://tok/en@index/simple")  # pragma: allowlist secret
     log.write("the password p@ss or p%40ss or hunter22 of /home/me")
     text = (tmp_path / "log.txt").read_text()
     assert "via http://***@proxy:3128 and https://tok/en@index/simple" in text
