@@ -130,6 +130,27 @@ def test_about_page_copies_a_report_of_the_running_engine(client: EngineClient, 
     assert str(Path.home()) + "/" not in text
 
 
+def test_the_engines_own_check_goes_into_the_report(client: EngineClient, wait_until: Wait) -> None:
+    dialog = AboutDialog(Settings(), client)
+    dialog.show()
+    dialog.check.click()
+    assert not dialog.check.isEnabled()
+    wait_until(lambda: dialog.check.isEnabled(), SECONDS)
+    text = dialog.text.toPlainText()
+    dialog.close()
+    assert "The engine was checked" in dialog.state.text()
+    assert text.index("### Plugin") < text.index("default model") < text.index("### Log")
+    assert str(Path.home()) + "/" not in text
+
+
+def test_a_check_that_cannot_run_says_why(client: EngineClient, wait_until: Wait) -> None:
+    Settings().engine_python = "/nowhere/python"
+    dialog = AboutDialog(Settings(), client)
+    dialog.run_check()
+    wait_until(lambda: dialog.check.isEnabled())
+    assert "/nowhere/python, which is no Python" in dialog.state.text()
+
+
 def test_report_names_no_places_and_services_of_the_settings() -> None:
     settings = Settings()
     settings.cache_folder = "/data/secret-client/cache"
