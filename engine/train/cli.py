@@ -18,7 +18,7 @@ _ONLY_OF = {
     "steps": ABLATE,
     "seeds": ABLATE,
 }
-ABLATION_STEPS = 60
+ABLATION_STEPS = 400
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
