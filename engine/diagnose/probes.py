@@ -79,7 +79,8 @@ def look_at_devices(device: str) -> Seen:
     from engine.models.registry import resolve_device
 
     driver = NvidiaDriver.ask()
-    names = [f"cpu ({torch.get_num_threads()} threads)"]
+    threads = torch.get_num_threads()
+    names = [f"cpu ({threads} thread{'s' if threads > 1 else ''})"]
     if torch.cuda.is_available():
         names += [f"cuda ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
