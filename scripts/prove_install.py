@@ -73,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     status = 0
     try:
         archive = options.zip or build_zip(out / "plugin.zip")
+        report["commit"] = "of the zip given" if options.zip else checkout()
         report["zip_bytes"] = archive.stat().st_size
         if options.part in ("window", "both"):
             report["window"] = in_windows(out / "window", archive, options.raster, options.cold)
@@ -101,12 +102,16 @@ def build_zip(out: Path) -> Path:
     return out
 
 
+def checkout() -> str:
+    """What the zip was built from."""
+    words = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+
 def about_machine() -> dict[str, Any]:
     """Facts for docs/compatibility.md: no names."""
-    commit = subprocess.run(["git", "log", "-1", "--format=%h"], cwd=ROOT, capture_output=True, text=True).stdout
     version = subprocess.run([qgis_program(), "--version"], capture_output=True, text=True, env=plain_environment())
     return {
-        "commit": commit.strip(),
         "system": platform.platform(),
         "processors": os.cpu_count(),
         "qgis": " ".join(version.stdout.split("\n")[0].split()[:3]),
