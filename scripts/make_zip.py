@@ -92,6 +92,7 @@ def members() -> Iterator[tuple[str, Path]]:
         yield f"{ENGINE}/{name}", ROOT / name
     yield f"{PLUGIN}/LICENSE", ROOT / "LICENSE"
     yield f"{ENGINE}/metadata.txt", ROOT / "metadata.txt"
+    yield f"{ENGINE}/pyproject.toml", ROOT / "pyproject.toml"  # states the oldest versions that will do
     for lock in (*LOCKS, *tracked(TORCH_LOCKS)):
         yield f"{ENGINE}/{lock}", ROOT / lock
 

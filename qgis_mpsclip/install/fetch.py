@@ -27,6 +27,7 @@ class _Request(QThread):
         self.kind = ""
         self.url = url
         self.error = ""
+        self.number = 0  # of QNetworkReply's error: Qt's words are in the user's language
         self._login = login
         self._accept = accept
 
@@ -41,6 +42,8 @@ class _Request(QThread):
         reply = blocking.reply()
         if code != QgsBlockingNetworkRequest.ErrorCode.NoError:
             self.error = blocking.errorMessage() or reply.errorString() or str(code)
+            number = reply.error()
+            self.number = int(getattr(number, "value", number))  # an enumeration in Qt 6, a number in Qt 5
             return
         self.content = bytes(reply.content())
         self.kind = bytes(reply.rawHeader(b"Content-Type")).decode("latin-1")
@@ -84,7 +87,7 @@ def fetch(
     if cancelled or is_cancelled():
         raise InstallCancelled
     if request.error:
-        trouble = recognise(request.error)
+        trouble = recognise(f"{request.error} (QNetworkReply error {request.number})")
         problem = tr("{url} cannot be fetched: {reason}").format(url=url, reason=request.error)
         raise InstallError(problem, trouble.remedy, trouble.kind)
     on_progress(len(request.content), len(request.content))

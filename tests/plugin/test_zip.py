@@ -110,6 +110,7 @@ def test_zip_holds_the_plugin_the_engine_and_what_installs_it(unpacked: Path) ->
         assert packed.read_bytes() == (ROOT / name).read_bytes(), name
     assert (plugin / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     assert (plugin / "engine_src" / "metadata.txt").read_bytes() == (plugin / "metadata.txt").read_bytes()
+    assert (plugin / "engine_src" / "pyproject.toml").read_bytes() == (ROOT / "pyproject.toml").read_bytes()
     locks = {path.name for path in (plugin / "engine_src" / "requirements").iterdir()}
     shipped = {"build.txt", "engine.txt", "samgeo.txt", "locks.json"}
     assert locks == shipped | {path.name for path in (ROOT / "requirements").glob("torch-*.txt")}
