@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from qgis.gui import QgsAuthConfigSelect, QgsFileWidget, QgsOptionsPageWidget, QgsOptionsWidgetFactory
-from qgis.PyQt.QtCore import Qt, pyqtSlot
+from qgis.PyQt.QtCore import pyqtSlot
 from qgis.PyQt.QtGui import QShowEvent
 from qgis.PyQt.QtWidgets import (
     QComboBox,
@@ -284,8 +284,7 @@ class OptionsPage(QgsOptionsPageWidget):
     # ---- what the engine says
 
     def _run_check(self) -> None:
-        dialog = AboutDialog(self._settings, self._client, self)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._checking = dialog = AboutDialog(self._settings, self._client, self)
         dialog.setModal(True)
         dialog.show()
         dialog.run_check()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from qgis.core import QgsApplication
+from qgis.PyQt import sip
 from qgis.PyQt.QtCore import Qt, QUrl
 from qgis.PyQt.QtGui import QDesktopServices, QShowEvent
 from qgis.PyQt.QtWidgets import (
@@ -32,6 +33,7 @@ from qgis_mpsclip.install.session import DIALOG_NAME, Installation
 from qgis_mpsclip.settings import Settings
 
 _WIDTH, _HEIGHT = 80, 36  # letters, lines
+_open: list[InstallDialog] = []
 
 
 class InstallDialog(QDialog):
@@ -202,6 +204,8 @@ def open_dialog(settings: Settings, installation: Installation, main: QWidget) -
     dialog = parent if isinstance(parent, InstallDialog) else parent.findChild(QDialog, DIALOG_NAME)
     if dialog is None or not dialog.isVisible():  # what was closed is deleted a little later
         dialog = InstallDialog(settings, installation, parent)
+        # Without a reference of ours, Python would forget it when it forgets the parent, which is QGIS's own.
+        _open[:] = [each for each in _open if not sip.isdeleted(each)] + [dialog]
     dialog.show()
     dialog.raise_()
     dialog.activateWindow()
@@ -210,9 +214,10 @@ def open_dialog(settings: Settings, installation: Installation, main: QWidget) -
 
 def close_dialogs() -> None:
     """Close all of them, before the plugin goes."""
-    for widget in QApplication.topLevelWidgets():
-        if isinstance(widget, InstallDialog):
-            widget.close()
+    for dialog in _open:
+        if not sip.isdeleted(dialog):
+            dialog.close()
+    _open.clear()
 
 
 def _scrolled(page: QWidget) -> QScrollArea:

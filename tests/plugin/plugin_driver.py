@@ -137,6 +137,10 @@ def use():
     plugin.search_current_layer()
     plugin.show_index_manager()
     plugin.show_about()
+    plugin.show_install()
+    install = iface.mainWindow().findChild(QDialog, "mpsclip_install")
+    wait(lambda: "…" not in install.choice.device.text())
+    seen["install"] = [install.heading.text(), install.choice.device.text()]
     about = iface.mainWindow().findChild(QDialog, "mpsclip_about")
     indexes = iface.mainWindow().findChild(QDialog, "mpsclip_index_manager")
     wait(lambda: "### Packages" in about.findChild(QPlainTextEdit).toPlainText())

@@ -11,10 +11,11 @@ import pytest
 from qgis.core import QgsApplication, QgsProject
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtTest import QTest
-from qgis.PyQt.QtWidgets import QPushButton
+from qgis.PyQt.QtWidgets import QMainWindow, QPushButton
 
 from qgis_mpsclip.client.blocking import BlockingEngine, end_shared_engine
 from qgis_mpsclip.install.dialog import InstallDialog, close_dialogs
+from qgis_mpsclip.install.dialog import open_dialog as show_dialog
 from qgis_mpsclip.install.installed import current
 from qgis_mpsclip.install.plan import Choice
 from qgis_mpsclip.install.session import Installation
@@ -44,9 +45,10 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, private_settings: obje
 def open_dialog(tiny: TinySession, wait_until: Wait) -> Iterator[Callable[[], InstallDialog]]:
     """Opens the dialog and waits until it has looked for a GPU."""
 
+    main = QMainWindow()
+
     def make() -> InstallDialog:
-        dialog = InstallDialog(tiny.settings, tiny.session)
-        dialog.show()
+        dialog = show_dialog(tiny.settings, tiny.session, main)
         wait_until(lambda: dialog.choice._device is not None, SECONDS)
         return dialog
 

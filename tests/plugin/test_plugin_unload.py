@@ -99,6 +99,9 @@ def test_everything_is_where_a_user_looks_for_it(seen: dict) -> None:
 def test_windows_open_and_the_engine_answers_in_them(seen: dict) -> None:
     assert seen["about"].startswith("### Plugin")
     assert "### Packages" in seen["about"]
+    heading, device = seen["install"]
+    assert heading == "Install the Search Engine"
+    assert device
     assert "There are no indexes" in seen["indexes"] or "indexes" in seen["indexes"]
 
 
