@@ -31,8 +31,8 @@ def test_a_healthy_installation_on_a_page_without_names(tmp_path: Path) -> None:
         "USER": "jsmith",
         "LOGNAME": "jsmith",
         "HOSTNAME": "ws-0815",
-        "HTTPS_PROXY": "http://jsmith:topsecret@proxy.corp.example:3128",
-        "MPSCLIP_LLM_API_KEY": "topsecret",
+        "HTTPS_PROXY": "http://jsmith:topsecret@proxy.corp.example:3128",  # pragma: allowlist secret
+        "MPSCLIP_LLM_API_KEY": "topsecret",  # pragma: allowlist secret
         "MPSCLIP_CACHE": str(home / "gis cache"),
     }
     done = subprocess.run(

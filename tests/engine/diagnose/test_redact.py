@@ -76,13 +76,13 @@ def test_homes_of_strangers_go_by_their_form(text: str, expected: str) -> None:
     [
         "https://me:p@ss/w0rd@proxy.corp.example:3128/simple?token=abc#frag",
         "http://10.1.2.3:8080",
-        "socks5h://me:topsecret@proxy",
+        "socks5h://me:topsecret@proxy",  # pragma: allowlist secret
         "me:topsecret@proxy.corp.example:3128",
         "someone@corp.example",
         "Authorization: Basic bWU6dG9wc2VjcmV0",
         "Bearer abcdef0123456789",
         "password=topsecret",
-        "'api_key': 'topsecret'",
+        "'api_key': 'topsecret'",  # pragma: allowlist secret
         "HF_TOKEN: topsecret",
         "MPSCLIP_LLM_API_KEY=topsecret",
         "the secret is topsecret",
@@ -90,7 +90,7 @@ def test_homes_of_strangers_go_by_their_form(text: str, expected: str) -> None:
         "ghp_abcdefghijklmnop0123",
         "sk-abcdefghijklmnop",
         "eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.c2lnbmF0dXJl",
-        "AKIAABCDEFGHIJKLMNOP",
+        "AKIAABCDEFGHIJKLMNOP",  # pragma: allowlist secret
     ],
 )
 def test_addresses_and_secrets_go(secret: str) -> None:
@@ -110,7 +110,7 @@ def test_the_rest_stays_as_it_is() -> None:
 
 
 def test_redacting_twice_changes_nothing() -> None:
-    text = r"/home/jsmith/x C:\Users\someone\y https://me:pw@host/z \\server\share password=x ws-0815"
+    text = r"/home/jsmith/x C:\Users\someone\y https://me:pw@host/z \\server\share password=x ws-0815"  # pragma: allowlist secret
     once = redact(text, LINUX)
     assert redact(once, LINUX) == once
 
