@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random as plain_random
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -88,8 +87,8 @@ def distil(
     targets = space.texts(embedded["texts"], owners)
     fabric.seed_everything(config.seed, verbose=False)  # the teachers may or may not have been built just now
     student_training = training.model_copy(update={"image_tower": config.image_tower or training.image_tower})
-    model = fabric.to_device(_student(saved, training, student_training).to(memory_format=torch.channels_last))
-    assert isinstance(model, DualEncoder)
+    model = _student(saved, training, student_training).to(memory_format=torch.channels_last)
+    fabric.to_device(model)
     fit_text_head(model, loaded, texts, targets)
     history: list[dict[str, float]] = []
     reports: list[RetrievalReport] = []
@@ -114,11 +113,14 @@ def texts_to_learn(data: TrainingData, seed: int) -> tuple[list[str], Tensor]:
     Beside what was said of the training images: their nouns, alone, in short phrases and in pairs, as people type them.
     """
     owner = {text: row for row, image in enumerate(data.train) for text in texts_of(image)}
-    random = plain_random.Random(seed)
+    random = torch.Generator().manual_seed(seed)
     nouns = data.nouns.words
     made = [phrase.format(noun) for noun in nouns for phrase in PHRASES]
     if len(nouns) > 1:
-        made += [random.choice(PAIRS).format(*random.sample(nouns, 2)) for _ in range(PAIR_COUNT)]  # nosec B311
+        for _ in range(PAIR_COUNT):
+            first, second = torch.randperm(len(nouns), generator=random)[:2].tolist()
+            pair = PAIRS[int(torch.randint(len(PAIRS), (), generator=random))]
+            made.append(pair.format(nouns[first], nouns[second]))
     texts = list(dict.fromkeys([*data.texts, *nouns, *made]))
     return texts, torch.tensor([owner.get(text, -1) for text in texts])
 
