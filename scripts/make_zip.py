@@ -31,7 +31,7 @@ LARGEST = 25_000_000
 # What a user's engine may be installed from; the locks of development stay at home.
 LOCKS = ("requirements/build.txt", "requirements/engine.txt", "requirements/samgeo.txt", "requirements/locks.json")
 TORCH_LOCKS = "requirements/torch-*.txt"
-PAGES = ("docs/user-guide.md", "docs/processing.md", "docs/images")
+PAGES = ("docs/user-guide.md", "docs/processing.md", "docs/compatibility.md", "docs/images")
 METADATA = f"{PLUGIN}/metadata.txt"
 REQUIRED_METADATA = (
     "name",

@@ -68,7 +68,7 @@ def test_wheel_holds_every_resource_of_the_checkout_and_nothing_of_the_tests(ins
 
 def test_console_script_is_named_mpsclip(installed: Path) -> None:
     text = (installed / f"mpsclip-{engine.__version__}.dist-info" / "entry_points.txt").read_text()
-    assert "mpsclip = engine.cli.main:main" in text
+    assert "mpsclip = engine.__main__:main" in text
 
 
 def test_metadata_alone_states_the_version() -> None:

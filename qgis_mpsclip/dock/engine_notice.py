@@ -92,7 +92,7 @@ class EngineNotice(QObject):
         course = self._installation.course
         if course is None or course.latest is None:
             return tr("The search engine is being installed…")
-        return tr("The search engine is being installed: {step}, {percent} %.").format(
+        return tr("The search engine is being installed: {step}, {percent}\u00a0%.").format(
             step=step_title(course.latest.step), percent=round(course.percent())
         )
 

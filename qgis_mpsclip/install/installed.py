@@ -105,16 +105,6 @@ def old_environments(folder: Path) -> list[Path]:
     return [path for path in found if used is None or path != used.folder]
 
 
-def remove_old(folder: Path) -> list[Path]:
-    """Deletes old environments that no engine runs from; those that stay, such as for an engine of another QGIS.
-
-    Raises:
-        InstallError: of kind ``busy``: an installation runs, and one of them may be its own.
-    """
-    with exclusive(folder):
-        return remove_environments(old_environments(folder))
-
-
 def remove_environments(environments: list[Path]) -> list[Path]:
     """Deletes environments; returns those that are in use or could not be deleted."""
     return [path for path in environments if is_in_use(path) or not remove_tree(path)]

@@ -199,8 +199,9 @@ class InstallJob:
         self._say("doctor", tr("Checking the new environment"))
         partial.begin("doctor")
         command = [partial.python, "-s", "-X", "utf8", "-m", "engine", "doctor", "--json"]
-        cache = Settings().cache_folder.strip()
-        command += ["--cache", cache] if cache else []
+        settings = Settings()
+        for option, value in (("--cache", settings.cache_folder.strip()), ("--device", settings.device.strip())):
+            command += [option, value] if value else []
         runner = self._runner.with_environ(self._engine_environ)
         try:
             done = runner.run(command, seconds=_DOCTOR_SECONDS, folder=self._choice.engine_src)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qgis_mpsclip.durations import duration
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install.course import step_title
+from qgis_mpsclip.install.plan import driver_note
 from qgis_mpsclip.sizes import size_text
 
 if TYPE_CHECKING:
@@ -96,12 +97,12 @@ def version_text(choice: Choice, is_only_one: bool) -> str:
 
 
 def version_hint(choice: Choice, device: Device) -> str:
-    """Why a machine without a graphics card gets what such a card needs; empty where nothing is to be explained."""
+    """What is to be known of this build and this graphics card; empty where nothing is to be explained."""
     if device.kind == "cpu" and choice.accelerator == "cuda":
         return tr("It runs on the processor too. This release has no smaller set of packages for the processor alone.")
     if device.kind == "cuda" and choice.accelerator == "cpu":
         return tr("This one does not use the graphics card.")
-    return ""
+    return driver_note(choice, device)
 
 
 def nothing_suits() -> str:

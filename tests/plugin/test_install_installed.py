@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from qgis_mpsclip.install.errors import InstallCancelled, InstallError
+from qgis_mpsclip.install.exclusive import exclusive
 from qgis_mpsclip.install.installed import (
     InstalledEnvironment,
     current,
@@ -18,7 +19,6 @@ from qgis_mpsclip.install.installed import (
     is_outdated,
     make_current,
     old_environments,
-    remove_old,
     uninstall,
 )
 from qgis_mpsclip.install.locks import digest
@@ -128,14 +128,6 @@ def test_uninstall_that_was_cancelled_is_finished_by_the_next(tmp_path: Path) ->
     assert not tmp_path.exists()
 
 
-def test_old_environments_are_removed_on_request(tmp_path: Path) -> None:
-    made = make_environment(tmp_path)
-    make_current(tmp_path, made)
-    make_environment(tmp_path, "env-2")
-    assert remove_old(tmp_path) == []
-    assert list(tmp_path.glob("env-*")) == [made.folder]
-
-
 def test_size_counts_the_files_and_follows_no_link(tmp_path: Path) -> None:
     made = make_environment(tmp_path)
     (made.folder / "big").write_bytes(bytes(50_000))
@@ -144,7 +136,7 @@ def test_size_counts_the_files_and_follows_no_link(tmp_path: Path) -> None:
 
 def test_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InstallError, match="cannot be written") as caught:
-        remove_old(tmp_path / "file" / "engines")
+    with pytest.raises(InstallError, match="cannot be written") as caught, exclusive(tmp_path / "file" / "engines"):
+        pass
     assert caught.value.kind == "no-write-access"
     assert os.fspath(tmp_path / "file" / "engines") in caught.value.problem
