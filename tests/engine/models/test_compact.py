@@ -7,7 +7,14 @@ import timm
 import torch
 
 from engine.models.compact.dual_encoder import CompactParts, DualEncoder
-from engine.models.compact.image_tower import BATCH_NORM_EPS, fold_batch_norm, normalise_pixels
+from engine.models.compact.image_tower import (
+    BATCH_NORM_EPS,
+    FEATURES,
+    SIZES,
+    ImageTower,
+    fold_batch_norm,
+    normalise_pixels,
+)
 from engine.models.compact.quantise import dequantise, quantise
 from engine.models.compact.text_tower import TextTower, TextTowerConfig
 from engine.models.compact.token_blocks import TokenBlocks
@@ -16,9 +23,10 @@ from engine.models.compact.tokenizer import build_tokenizer, prune_vocabulary, t
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "##b", "tennis", "court", "##s", "pool", "zebra", "über"]
 
 
-def test_folding_batch_norm_leaves_the_features_as_they_were() -> None:
+@pytest.mark.parametrize("size", SIZES)
+def test_folding_batch_norm_leaves_the_features_as_they_were(size: str) -> None:
     torch.manual_seed(0)
-    net = timm.create_model("efficientnet_lite0", pretrained=False, num_classes=0, bn_eps=BATCH_NORM_EPS).eval()
+    net = timm.create_model(size, pretrained=False, num_classes=0, bn_eps=BATCH_NORM_EPS).eval()
     for module in net.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
@@ -30,6 +38,13 @@ def test_folding_batch_norm_leaves_the_features_as_they_were() -> None:
         after = net.forward_features(images)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in net.modules())
     torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-4)
+
+
+def test_image_towers_of_every_size_give_tokens_of_one_width() -> None:
+    for size in SIZES:
+        assert ImageTower(size).eval()(torch.zeros(1, 3, 64, 96)).shape == (1, FEATURES, 2, 3)
+    with pytest.raises(ValueError, match="efficientnet_lite2"):
+        ImageTower("efficientnet_b0")
 
 
 def test_pixels_are_scaled_to_the_range_the_weights_were_trained_on() -> None:

@@ -19,7 +19,7 @@ from engine.resources import resource_path
 from engine.train.packaged.config import TrainingConfig
 from engine.train.packaged.data import TrainingData
 from engine.train.packaged.loop import Trainer, schedule
-from engine.train.packaged.recipe import read_config
+from engine.train.packaged.recipe import Recipe, read_config, read_recipe
 from engine.train.packaged.run import train_packaged
 from tests.support.rsicd import write_rsicd
 
@@ -75,10 +75,13 @@ def test_a_second_run_starts_from_the_best_weights_of_the_first(tmp_path: Path) 
         torch.testing.assert_close(after[name], tensor)
 
 
-def test_the_packaged_files_recipe_is_two_runs() -> None:
-    config = read_config(resource_path("recipes", "rsicd-mini.json"))
-    assert config.stop_epoch == 8
-    assert config.then is not None and config.then.epochs == 4
+def test_the_packaged_files_recipe_is_three_teachers_and_a_student_with_a_larger_tower() -> None:
+    recipe = read_recipe(resource_path("recipes", "rsicd-mini.json"))
+    assert isinstance(recipe, Recipe)
+    assert [teacher.stop_epoch for teacher in recipe.teachers] == [8, 8, None]
+    assert recipe.teachers[0].then is not None and recipe.teachers[0].then.epochs == 4
+    assert {teacher.vocabulary for teacher in recipe.teachers} == {7900}
+    assert recipe.distil.image_tower == "efficientnet_lite2"
 
 
 def test_a_recipe_with_teachers_leaves_their_student_and_trains_no_finished_teacher_again(tmp_path: Path) -> None:
