@@ -44,7 +44,7 @@ def train_packaged(
         if start is not None:
             raise UsageError("A recipe with teachers has no --start.", "Leave it out.")
         teachers = [
-            _teacher(config, data, out / f"teacher-{i}", progress) for i, config in enumerate(recipe.teachers, 1)
+            _teacher(config, out / f"teacher-{i}", data, progress) for i, config in enumerate(recipe.teachers, 1)
         ]
         distil(teachers, data, out, recipe.distil, Fabric(devices=1), progress)
     else:
