@@ -1,4 +1,4 @@
-"""Where packages come from: the setting, else what uv or pip are told on this machine, else PyPI."""
+"""Where packages come from: the setting, else what the environment and pip's files name, else PyPI."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ _PYPI = ("pypi", "org")
 _UV_INDEXES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL")
 _FURTHER_INDEXES = ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
 # uv's settings that say how it reaches the network and where it keeps things. Others would change what is installed or
-# drop a check, such as an override of versions or a host whose certificate is not looked at.
+# drop a check, such as an override of versions or a host whose certificate is not looked at. uv's files may hold those
+# too, and none is read.
 _KEPT = re.compile(
     r"UV_(DEFAULT_INDEX|INDEX|INDEX_URL|INDEX_\w+_(USERNAME|PASSWORD)|EXTRA_INDEX_URL|FIND_LINKS|KEYRING_PROVIDER"
-    r"|CACHE_DIR|HTTP_\w+|REQUEST_TIMEOUT|CONCURRENT_\w+|NATIVE_TLS|SYSTEM_CERTS|CONFIG_FILE|NO_CONFIG|CREDENTIALS_DIR"
+    r"|CACHE_DIR|HTTP_\w+|REQUEST_TIMEOUT|CONCURRENT_\w+|NATIVE_TLS|SYSTEM_CERTS|CREDENTIALS_DIR"
     r"|LINK_MODE|OFFLINE|PYTHON_DOWNLOADS|PYTHON_INSTALL_MIRROR|PYTHON_DOWNLOADS_JSON_URL)"
 )
 _TIMEOUT_SECONDS = "60"
@@ -37,14 +38,17 @@ def index_address(chosen: str, environ: Mapping[str, str], home: Path | None = N
 
 
 def uv_variables(environ: Mapping[str, str], home: Path | None = None) -> dict[str, str]:
-    """``environ`` for uv: less the settings that change what is installed, and with pip's, which uv does not read."""
+    """``environ`` for uv: less the settings that change what is installed, and with pip's, which uv does not read.
+
+    uv's own files are left aside.
+    """
     kept = {name: value for name, value in environ.items() if not name.startswith("UV_") or _KEPT.fullmatch(name)}
     kept.setdefault("UV_HTTP_TIMEOUT", _TIMEOUT_SECONDS)
     for name in _SYSTEM_CERTIFICATES:
         kept.setdefault(name, "1")
-    kept["NO_COLOR"] = "1"
+    kept["NO_COLOR"] = kept["UV_NO_CONFIG"] = "1"
     index, certificate = (_pip_setting(name, environ, home) for name in ("index-url", "cert"))
-    if index and not any(kept.get(name) for name in _UV_INDEXES) and not _uv_file_names_index(home):
+    if index and not any(kept.get(name) for name in _UV_INDEXES):
         kept["UV_DEFAULT_INDEX"] = index
     if certificate and not kept.get("SSL_CERT_FILE"):
         kept["SSL_CERT_FILE"] = certificate
@@ -93,19 +97,3 @@ def _pip_files(environ: Mapping[str, str], home: Path) -> list[Path]:
             user = home / "Library/Application Support/pip"
         files = [folder / "pip.conf" for folder in (system, Path("/etc"), home / ".pip", user)]
     return [*files, *([Path(chosen)] if chosen else [])]
-
-
-def _uv_file_names_index(home: Path | None) -> bool:
-    """Whether uv's own files of the user or the system name an index; they come before pip's."""
-    folders = [(home or Path.home()) / ".config" / "uv", Path("/etc/uv")]
-    folders += [
-        Path(os.environ[name], "uv") for name in ("XDG_CONFIG_HOME", "APPDATA", "PROGRAMDATA") if os.environ.get(name)
-    ]
-    for folder in folders:
-        try:
-            text = (folder / "uv.toml").read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            continue
-        if re.search(r"^\s*(index-url\s*=|\[\[index\]\])", text, re.MULTILINE):
-            return True
-    return False

@@ -82,6 +82,28 @@ def test_torch_comes_from_its_index_and_the_rest_from_the_default_one(
     assert "nvidia" not in "".join(path.name for path in environment.folder.glob("lib/python3*/site-packages/*"))
 
 
+def test_the_users_uv_toml_changes_nothing(
+    plugin: TinyPlugin, index: IndexServer, torch_index: IndexServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it names would be asked for PyTorch first, put packages elsewhere, and end uv; each of these by itself."""
+    monkeypatch.delenv("UV_NO_CONFIG")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    target = (tmp_path / "elsewhere").as_posix()
+    file = tmp_path / "config" / "uv" / "uv.toml"
+    file.parent.mkdir(parents=True)
+    with IndexServer() as other:
+        file.write_text(
+            f'required-version = "==0.0.1"\nallow-insecure-host = ["localhost"]\nno-binary = true\n'
+            f'[[index]]\nname = "other"\nurl = "{other.url}"\n[pip]\ntarget = "{target}"\nextra = ["dev"]\n'
+        )
+        InstallJob(plugin.options(torch_index=torch_index.url)).run()
+        monkeypatch.setenv("UV_CONFIG_FILE", str(file))
+        environment = InstallJob(plugin.options(torch_index=torch_index.url)).run()
+    assert other.requests == []
+    assert not Path(target).exists()
+    assert imported(environment, "torch") == "2.0+cpu"
+
+
 def test_the_poison_would_work_if_both_indexes_were_asked(
     plugin: TinyPlugin, index: IndexServer, torch_index: IndexServer, tmp_path: Path
 ) -> None:

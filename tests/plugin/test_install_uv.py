@@ -163,17 +163,15 @@ def test_uv_gets_pips_index_and_authority_where_it_has_none_of_its_own(tmp_path:
     given = uv_variables(own, tmp_path)
     assert "UV_DEFAULT_INDEX" not in given
     assert (given["SSL_CERT_FILE"], given["UV_SYSTEM_CERTS"]) == ("/mine.pem", "0")
-    (tmp_path / ".config" / "uv").mkdir(parents=True)
-    (tmp_path / ".config" / "uv" / "uv.toml").write_text('[[index]]\nurl = "https://toml.example"\n')
-    assert "UV_DEFAULT_INDEX" not in uv_variables(pip, tmp_path)
 
 
 def test_settings_of_uv_that_drop_checks_or_change_versions_are_left_out(tmp_path: Path) -> None:
     risky = ("UV_INSECURE_HOST", "UV_INDEX_STRATEGY", "UV_OVERRIDE", "UV_CONSTRAINT", "UV_NO_VERIFY_HASHES")
-    risky += ("UV_TORCH_BACKEND", "UV_SYSTEM_PYTHON", "UV_PROJECT_ENVIRONMENT", "UV_PRERELEASE")
+    risky += ("UV_TORCH_BACKEND", "UV_SYSTEM_PYTHON", "UV_PROJECT_ENVIRONMENT", "UV_PRERELEASE", "UV_CONFIG_FILE")
     kept = {"UV_HTTP_TIMEOUT": "9", "UV_INDEX_WORK_PASSWORD": "p", "UV_CACHE_DIR": "/c", "HTTPS_PROXY": "http://p:1"}
-    given = uv_variables({**dict.fromkeys(risky, "1"), **kept}, tmp_path)
+    given = uv_variables({**dict.fromkeys(risky, "1"), **kept, "UV_NO_CONFIG": "0"}, tmp_path)
     assert not given.keys() & set(risky)
+    assert given["UV_NO_CONFIG"] == "1"  # and no file of uv's with the like
     assert given.items() >= kept.items()
 
 

@@ -115,7 +115,7 @@ def _switched_off(log: Log) -> Trouble | None:
     return Trouble(
         "offline",
         tr("uv is told to work offline, and a package is not in its cache."),
-        tr("Remove the variable UV_OFFLINE, or ‘offline’ from uv.toml, or install from a folder of wheels."),
+        tr("Remove the variable UV_OFFLINE, or install from a folder of wheels."),
     )
 
 
