@@ -40,7 +40,7 @@ TARGETS = {
 }
 AT_ONCE = 4
 # How uv names the package: ``pyproj{python_full_version < '3.11'}==3.7.1 has no usable wheels``.
-NO_WHEEL = re.compile(r"([\w.-]+)(?:\{[^}]*\})?==([\w.+!-]+) has no (?:usable )?wheels")
+NO_WHEEL = re.compile(r"([\w.-]+?)(?:\{[^}]*\})?==([\w.+!-]+) has no (?:usable )?wheels")
 
 
 class LockError(Exception):
@@ -103,9 +103,7 @@ def pylock(uv: Path, requirements: Path, target: Target, lock: str) -> list[dict
     environment = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": MACOS}
     done = subprocess.run(command, env=environment, cwd=requirements.parent, capture_output=True, encoding="utf-8")
     if done.returncode:
-        missing = sorted(
-            set(re.findall(r"([\w.-]+?)(?:\{[^}]*\})?==([\w.+!-]+) has no (?:usable )?wheels", done.stderr))
-        )
+        missing = sorted(set(NO_WHEEL.findall(done.stderr)))
         if missing:
             names = ", ".join(f"{name} {version}" for name, version in missing)
             raise LockError(f"{lock}, {target}: no wheel of {names}.")

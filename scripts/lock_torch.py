@@ -3,7 +3,7 @@
 The engine's lock leads to the package index's own builds: CUDA on Linux, MPS on macOS, CPU on Windows. Others are on
 PyTorch's index alone. This writes ``requirements/torch-ACCELERATOR.txt`` with torch and torchvision in the versions of
 the engine's lock, with hashes, and names it in locks.json; the plugin then offers it. Nothing but these two ever comes
-from PyTorch's index.
+from PyTorch's index: on Linux that leaves the CPU's build, since those for a GPU need further packages of their own.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from pathlib import Path
 from lock_files import PROFILES, REQUIREMENTS, ROOT, TORCH_PACKAGES, entries, pins
 
 PLATFORMS = ("linux", "win32")
-# On Windows the package index's own build is for the CPU.
-CPU_PLATFORMS = ("linux",)
-BACKEND = re.compile(r"cpu|cu\d{3}|rocm\d[\d.]*|xpu")
+BACKEND = re.compile(r"cpu|cu\d{3}")
 
 
 class TorchLockError(Exception):
@@ -31,16 +29,14 @@ class TorchLockError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("uv", type=Path)
-    parser.add_argument("accelerator", help="as uv's --torch-backend: cpu, cu128, rocm6.4 ...")
-    parser.add_argument("--platforms", nargs="*", choices=PLATFORMS, help="default: linux, and win32 with CUDA")
+    parser.add_argument("accelerator", help="as uv's --torch-backend: cpu, cu128 ...")
+    parser.add_argument("--platforms", nargs="*", choices=PLATFORMS, help="default: linux for cpu, win32 for CUDA")
     parser.add_argument("--index", default="", help="another address with PyTorch's files, such as a mirror's")
     parser.add_argument("--folder", type=Path, default=REQUIREMENTS, help="where the locks are")
     options = parser.parse_args(arguments)
     backend = options.accelerator
     try:
-        if not BACKEND.fullmatch(backend):
-            raise TorchLockError(f"{backend or 'Nothing'} is no accelerator. Say for example: ACCELERATOR=cpu or cu128")
-        platforms = options.platforms or (CPU_PLATFORMS if backend == "cpu" else PLATFORMS)
+        platforms = platforms_of(backend, options.platforms)
         text = locked(options.uv.absolute(), backend, platforms, options.index, options.folder / PROFILES["engine"])
     except TorchLockError as error:
         print(f"lock-torch: {error}", file=sys.stderr)
@@ -49,6 +45,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lock.write_text(f"# torch-backend: {backend}\n# platforms: {' '.join(platforms)}\n{text}", encoding="utf-8")
     print(f"{lock}: {', '.join(f'{name} {version}' for name in TORCH_PACKAGES for version, _ in pins(lock, name))}")
     return 0
+
+
+def platforms_of(backend: str, asked: Sequence[str] | None) -> Sequence[str]:
+    """The platforms that a lock is for: those asked for, else those where the package index has another build.
+
+    Raises:
+        TorchLockError: torch and torchvision are not enough there, or there is no such accelerator.
+    """
+    if not BACKEND.fullmatch(backend):
+        raise TorchLockError(
+            f"{backend or 'Nothing'} is no accelerator to lock. Say ACCELERATOR=cpu, or cu128 or alike."
+        )
+    # Wheels for Windows hold CUDA; those for Linux need nvidia-*, cuda-* and triton in versions of their own.
+    if backend != "cpu" and "linux" in (asked or ()):
+        raise TorchLockError(
+            f"{backend} cannot be locked for Linux: there PyTorch needs CUDA's packages too, which a lock of torch and "
+            "torchvision leaves out. The engine's lock has CUDA on Linux already; say ACCELERATOR=cpu for a build "
+            f"without it, or --platforms win32 for {backend}."
+        )
+    return asked or (("linux",) if backend == "cpu" else ("win32",))
 
 
 def locked(uv: Path, backend: str, platforms: Sequence[str], index: str, engine: Path) -> str:

@@ -209,13 +209,34 @@ def test_a_torch_lock_holds_the_engines_versions_of_torch_and_torchvision_alone(
 def test_a_torch_lock_is_described_for_its_platforms(check_locks: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     describe_locks = importlib.import_module("describe_locks")
     folder: Path = check_locks.REQUIREMENTS
-    (folder / "torch-cu128.txt").write_text("# torch-backend: cu128\n# platforms: linux win32\n")
+    (folder / "torch-cu128.txt").write_text("# torch-backend: cu128\n# platforms: win32\n")
     monkeypatch.setattr(describe_locks, "REQUIREMENTS", folder)
     described = describe_locks.with_torch(folder / "torch-cu128.txt", "engine")
     assert described["id"] == "engine-cu128"
     assert (described["file"], described["torch_file"]) == ("engine.txt", "torch-cu128.txt")
-    assert described["accelerators"] == {"linux": "cuda", "win32": "cuda"}
-    assert described["machines"] == {"linux": ["x86_64", "aarch64"], "win32": ["AMD64"]}
+    assert described["accelerators"] == {"win32": "cuda"}
+    assert described["machines"] == {"win32": ["AMD64"]}
+
+
+def test_a_torch_lock_for_cuda_is_for_windows_alone(
+    check_locks: ModuleType, index: Index, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On Linux PyTorch needs CUDA's packages too, which such a lock does not hold."""
+    for name, files in torch_files(importlib.import_module("lock_files"), "+cu128").items():
+        index.add(name, *(file.replace("manylinux_2_28_x86_64", "win_amd64") for file in files))
+    folder: Path = check_locks.REQUIREMENTS
+    lock_torch = importlib.import_module("lock_torch")
+    command = [str(UV), "cu128", "--index", index.url, "--folder", str(folder)]
+    assert lock_torch.main([*command, "--platforms", "linux", "win32"]) == 1
+    said = capsys.readouterr().err
+    assert "cu128 cannot be locked for Linux" in said and "ACCELERATOR=cpu" in said and "--platforms win32" in said
+    assert not (folder / "torch-cu128.txt").exists()
+    assert lock_torch.main(command) == 0
+    lines = (folder / "torch-cu128.txt").read_text().splitlines()
+    assert lines[:2] == ["# torch-backend: cu128", "# platforms: win32"]
+    assert "linux" not in "".join(lines)
+    assert lock_torch.main([str(UV), "rocm6.4", "--folder", str(folder)]) == 1
+    assert "rocm6.4 is no accelerator to lock" in capsys.readouterr().err
 
 
 def test_without_pytorchs_index_the_maintainer_is_told_what_is_needed(
