@@ -97,7 +97,17 @@ def _unused_card(driver: object) -> str:
     """Why an NVIDIA card that is there is not used; empty where there is none or it is used."""
     import torch
 
-    if driver is None or torch.cuda.is_available():
+    from engine.models.cards import first_usable_card
+
+    if torch.cuda.is_available():
+        if first_usable_card() is not None:
+            return ""
+        major, minor = torch.cuda.get_device_capability(0)
+        return (
+            f"The NVIDIA card is not used: this PyTorch has no code for its compute capability {major}.{minor}."
+            " The engine computes without it."
+        )
+    if driver is None:
         return ""
     if torch.version.cuda is None:
         return "The NVIDIA card is not used: this PyTorch is for the CPU. Install the engine for CUDA to use it."

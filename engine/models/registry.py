@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import ModelError, UsageError
+from engine.models.cards import first_usable_card
 from engine.models.catalogue import DEFAULT_MODEL, ModelEntry, catalogue
 from engine.models.fetch import fetch_weights
 from engine.models.weights import WeightFile, file_sha256
@@ -56,8 +57,8 @@ def load_model(
 
 
 def resolve_device(device: str = "auto") -> torch.device:
-    """The PyTorch device for one of :data:`DEVICES`, or one of several GPUs as ``"cuda:1"``; ``auto`` takes CUDA, then
-    Apple's GPU, then the CPU.
+    """The PyTorch device for one of :data:`DEVICES`, or one of several GPUs as ``"cuda:1"``; ``auto`` takes the first
+    NVIDIA card that this PyTorch has code for, then Apple's GPU, then the CPU.
 
     Raises:
         UsageError: an unknown name, or a device that this machine or this build of PyTorch lacks.
@@ -67,7 +68,10 @@ def resolve_device(device: str = "auto") -> torch.device:
     gpus = [f"cuda:{number}" for number in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     available = {"cuda": bool(gpus), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
-        return torch.device(next(name for name, usable in available.items() if usable))
+        card = first_usable_card()
+        if card is not None:
+            return torch.device(f"cuda:{card}" if card else "cuda")
+        return torch.device("mps" if available["mps"] else "cpu")
     if device in gpus:
         return torch.device(device)
     if device not in available and not _GPU.fullmatch(device):

@@ -36,5 +36,5 @@ def _devices() -> Json:
         ]
     if torch.backends.mps.is_available():
         found.append({"id": "mps", "name": "Apple GPU"})
-    best = resolve_device().type
-    return {"devices": found, "device": "cuda:0" if best == "cuda" else best}
+    best = resolve_device()
+    return {"devices": found, "device": f"cuda:{best.index or 0}" if best.type == "cuda" else best.type}
