@@ -9,6 +9,8 @@ Layout of the folder of environments::
     cache/              uv's cache, where the user has no uv
     authorities.pem     for uv, where the user has added certificate authorities to QGIS
     install.lock        held while an installation or removal runs
+
+``mpsclip.json`` in a folder marks it as made by an installation; other folders of such names are somebody else's.
 """
 
 from __future__ import annotations
@@ -26,11 +28,12 @@ from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install.authorities import FILE as AUTHORITIES
 from qgis_mpsclip.install.errors import InstallCancelled, InstallError
 from qgis_mpsclip.install.exclusive import exclusive
-from qgis_mpsclip.install.in_use import is_in_use, remove_tree
+from qgis_mpsclip.install.in_use import is_in_use
 from qgis_mpsclip.install.locks import digest, read_locks
+from qgis_mpsclip.install.own import MARKER, is_own, refuse_foreign, remove_own
 
 CURRENT = "current.json"
-RECORD = "mpsclip.json"
+RECORD = MARKER
 PREFIX = "env-"
 OWN_FOLDERS = ("python", "uv", "cache")
 _END_SECONDS = 3  # what an engine that was just asked to end may need
@@ -98,16 +101,12 @@ def is_outdated(environment: InstalledEnvironment, requirements: Path) -> bool:
 def old_environments(folder: Path) -> list[Path]:
     """Environments that are not in use: earlier ones, and the beginnings of installations that did not end."""
     used = current(folder)
-    try:
-        found = sorted(path for path in folder.iterdir() if path.name.startswith(PREFIX) and path.is_dir())
-    except OSError:
-        return []
-    return [path for path in found if used is None or path != used.folder]
+    return [path for path in _environments(folder) if used is None or path != used.folder]
 
 
 def remove_environments(environments: list[Path]) -> list[Path]:
     """Deletes environments; returns those that are in use or could not be deleted."""
-    return [path for path in environments if is_in_use(path) or not remove_tree(path)]
+    return [path for path in environments if is_in_use(path) or not remove_own(path)]
 
 
 def uninstall(folder: Path, is_cancelled: Callable[[], bool] | None = None) -> None:
@@ -123,7 +122,7 @@ def uninstall(folder: Path, is_cancelled: Callable[[], bool] | None = None) -> N
     if not folder.is_dir():
         return
     with exclusive(folder):
-        environments = sorted(path for path in folder.glob(f"{PREFIX}*") if path.is_dir())
+        environments = _environments(folder)
         used = _still_in_use(environments)
         if used is not None:
             raise InstallError(
@@ -131,13 +130,14 @@ def uninstall(folder: Path, is_cancelled: Callable[[], bool] | None = None) -> N
                 tr("Wait for its work to end, or close the other QGIS, and uninstall again."),
                 "in-use",
             )
-        for name in (CURRENT, AUTHORITIES):  # first: from now on nobody starts an engine from there
-            with contextlib.suppress(FileNotFoundError):
-                (folder / name).unlink()
+        if not _is_foreign(folder / CURRENT):
+            for name in (CURRENT, AUTHORITIES):  # first: from now on nobody starts an engine from there
+                with contextlib.suppress(FileNotFoundError):
+                    (folder / name).unlink()
         for path in [*environments, *(folder / name for name in OWN_FOLDERS)]:
             if is_cancelled is not None and is_cancelled():
                 raise InstallCancelled
-            if not remove_tree(path):
+            if not remove_own(path):
                 raise InstallError(
                     tr("Files in {folder} could not be deleted.").format(folder=path),
                     tr("Close other QGIS windows, or start the computer anew, and uninstall again."),
@@ -145,6 +145,36 @@ def uninstall(folder: Path, is_cancelled: Callable[[], bool] | None = None) -> N
                 )
     with contextlib.suppress(OSError):  # something else may lie in it
         folder.rmdir()
+
+
+def refuse_others(folder: Path) -> None:
+    """Refuses a folder of environments where somebody else keeps something under a name that is needed.
+
+    Raises:
+        InstallError: of kind ``folder``.
+        OSError: it cannot be looked into.
+    """
+    for name in OWN_FOLDERS:
+        refuse_foreign(folder / name)
+    if _is_foreign(folder / CURRENT):
+        refuse_foreign(folder / CURRENT)
+
+
+def _environments(folder: Path) -> list[Path]:
+    try:
+        found = sorted(path for path in folder.iterdir() if path.name.startswith(PREFIX))
+    except OSError:
+        return []
+    return [path for path in found if is_own(path) and not path.is_symlink()]
+
+
+def _is_foreign(file: Path) -> bool:
+    """Whether a ``current.json`` is sound and yet not one of ours."""
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return not isinstance(stored, dict) or "lock_digest" not in stored
 
 
 def _still_in_use(environments: list[Path]) -> Path | None:

@@ -30,11 +30,13 @@ from qgis_mpsclip.install.installed import (
     InstalledEnvironment,
     make_current,
     old_environments,
+    refuse_others,
     remove_environments,
     write_json,
 )
 from qgis_mpsclip.install.locks import read_locks
 from qgis_mpsclip.install.log import InstallLog, secrets_of
+from qgis_mpsclip.install.own import claim
 from qgis_mpsclip.install.package_index import index_address, uv_variables
 from qgis_mpsclip.install.packages import Request, packages_request, torch_request
 from qgis_mpsclip.install.partial import Partial, resumed_or_new
@@ -111,6 +113,7 @@ class InstallJob:
     def _install(self) -> InstalledEnvironment:
         self._say("check", tr("Checking the disk"))
         self._log.write(f"MPS-CLIP {plugin_version()}, {self._choice.id}, {sys.platform}, {machine()}")
+        refuse_others(self._options.folder)
         authorities = write_authorities(self._options.folder)
         if authorities is not None:
             self._environ.setdefault("SSL_CERT_FILE", str(authorities))
@@ -118,6 +121,8 @@ class InstallJob:
         self._remove_other_beginnings(partial)
         chosen = self._environ.get("UV_CACHE_DIR", "")
         self._cache = cache_folder(self._options.folder, users_uv(), chosen, self._runner)
+        if self._cache == self._options.folder / CACHE:
+            claim(self._cache)
         self._environ["UV_CACHE_DIR"] = str(self._cache)
         self._log.write(f"cache: {self._cache}")
         if "packages" not in partial.done:
@@ -158,9 +163,10 @@ class InstallJob:
         else:
             python = base_python.find_python(uv, versions, self._runner) or self._download_python(uv, versions)
         self._say("environment", tr("Making the environment"))
-        command = [uv, "venv", "--no-project", "--no-python-downloads", "--python", python, partial.folder]
-        self._check(self._runner.run(command), python)
-        partial.begin("environment")
+        partial.folder.mkdir()
+        partial.begin("environment")  # first: it marks the folder as one that may be deleted
+        options = ["--allow-existing", "--no-project", "--no-python-downloads"]
+        self._check(self._runner.run([uv, "venv", *options, "--python", python, partial.folder]), python)
         partial.end("environment")
 
     def _download_python(self, uv: Path, versions: Sequence[str]) -> Path:
@@ -177,6 +183,7 @@ class InstallJob:
                 self._say("python", progress.text or tr("Fetching a Python"), progress.done, progress.total)
 
         self._say("python", tr("Fetching a Python"))
+        claim(self._options.folder / base_python.PYTHON_FOLDER)
         return base_python.download_python(uv, versions, self._runner, on_line, self._error_of)
 
     def _pip(self, step: str, uv: Path, partial: Partial, request: Request) -> None:

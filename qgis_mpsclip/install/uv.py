@@ -19,6 +19,8 @@ from pathlib import Path
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install.errors import InstallError
 from qgis_mpsclip.install.locks import hashes
+from qgis_mpsclip.install.own import claim
+from qgis_mpsclip.install.programs import find_program
 from qgis_mpsclip.install.uv_wheel import fetch_wheel, wheel_of_folder
 
 OLDEST = (0, 9)  # --torch-backend, as in requirements/build.in
@@ -60,14 +62,14 @@ def find_uv(
         wheel = wheel_of_folder(wheels, version, allowed)
     else:
         wheel = fetch_wheel(index, version, allowed, is_cancelled, on_progress)
+    claim(folder / "uv")
     return _unpack(wheel, folder / "uv" / version)
 
 
 def users_uv() -> Path | None:
     """The user's own uv, if it is new enough."""
-    path = os.pathsep.join([os.environ.get("PATH", ""), *(os.path.expanduser(place) for place in _USUAL)])  # noqa: PTH111
-    found = shutil.which("uv", path=path)
-    return Path(found) if found and version_of(Path(found)) >= OLDEST else None
+    found = find_program(EXECUTABLE, [os.path.expanduser(place) for place in _USUAL])  # noqa: PTH111
+    return found if found and version_of(found) >= OLDEST else None
 
 
 def kept_uv(folder: Path) -> Path | None:

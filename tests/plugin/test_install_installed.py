@@ -22,6 +22,7 @@ from qgis_mpsclip.install.installed import (
     uninstall,
 )
 from qgis_mpsclip.install.locks import digest
+from qgis_mpsclip.install.own import claim
 from qgis_mpsclip.version import plugin_version
 
 
@@ -29,6 +30,7 @@ def make_environment(folder: Path, name: str = "env-1", **changes: str) -> Insta
     python = folder / name / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.symlink_to(sys.executable)
+    (folder / name / "mpsclip.json").touch()
     details = {"lock_digest": "d", "choice_id": "a", "accelerator": "cpu", "plugin_version": "0.1.0", "created": "now"}
     return InstalledEnvironment(folder / name, python, **{**details, **changes})
 
@@ -101,7 +103,8 @@ def test_uninstall_removes_what_was_installed_and_nothing_else(tmp_path: Path) -
     make_current(folder, made)
     make_environment(folder, "env-2")
     for name in ("python/cpython-3.12", "uv/0.13.9", "cache/wheels"):
-        (folder / name).mkdir(parents=True)
+        claim((folder / name).parent)
+        (folder / name).mkdir()
     (made.folder / "link").symlink_to(outside)
     read_only = folder / "cache" / "wheels" / "locked"
     read_only.mkdir()
@@ -114,6 +117,20 @@ def test_uninstall_removes_what_was_installed_and_nothing_else(tmp_path: Path) -
     uninstall(folder)
     assert not folder.exists()
     uninstall(folder)
+
+
+def test_folders_of_others_stay_whatever_their_names(tmp_path: Path) -> None:
+    mine = [tmp_path / name / "work.txt" for name in ("env-mine", "python", "uv", "cache")]
+    for file in mine:
+        file.parent.mkdir()
+        file.touch()
+    (tmp_path / "current.json").write_text('{"page": 3}')
+    made = make_environment(tmp_path)
+    assert old_environments(tmp_path) == [made.folder]
+    uninstall(tmp_path)
+    assert all(file.exists() for file in mine)
+    assert (tmp_path / "current.json").exists()
+    assert not made.folder.exists()
 
 
 def test_uninstall_that_was_cancelled_is_finished_by_the_next(tmp_path: Path) -> None:

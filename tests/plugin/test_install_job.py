@@ -226,6 +226,21 @@ def test_cancel_while_the_doctor_looks_keeps_what_was_installed(plugin: TinyPlug
     assert index.requests == []
 
 
+def test_folder_of_somebody_else_is_neither_used_nor_deleted(plugin: TinyPlugin) -> None:
+    mine = [plugin.folder / name / "work.txt" for name in ("env-mine", "cache")]
+    for file in mine:
+        file.parent.mkdir(parents=True)
+        file.touch()
+    with pytest.raises(InstallError, match="in the way") as caught:
+        install(plugin)
+    assert caught.value.kind == "folder"
+    mine[1].rename(plugin.folder.parent / "work.txt")
+    mine[1].parent.rmdir()
+    install(plugin)
+    uninstall(plugin.folder)
+    assert [path.name for path in plugin.folder.rglob("*")] == ["env-mine", "work.txt"]
+
+
 def test_second_installation_at_the_same_time_is_refused(plugin: TinyPlugin, index: IndexServer) -> None:
     index.fault("alpha-1.0", "stall")
     started = Started(InstallJob(plugin.options()))
