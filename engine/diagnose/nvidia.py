@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess  # nosec B404  # the driver's own tool, found on PATH, with fixed arguments
+import subprocess  # nosec B404  # the driver's own tool by its whole path, with fixed arguments
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +25,7 @@ class NvidiaDriver:
     @classmethod
     def ask(cls) -> NvidiaDriver | None:
         """The driver; None where there is none, or none that answers."""
-        system = Path(os.environ.get("SYSTEMROOT", "C:/Windows"), "System32", "nvidia-smi.exe")
-        program = shutil.which("nvidia-smi") or (str(system) if system.is_file() else None)
+        program = nvidia_smi()
         if program is None:
             return None
         try:
@@ -44,3 +43,16 @@ class NvidiaDriver:
         if done.returncode or not rows:
             return None
         return cls(rows[0][0].strip(), tuple(row[1].strip() for row in rows))
+
+
+def nvidia_smi(on_windows: bool = os.name == "nt") -> str | None:
+    """The whole path of the driver's tool, never one in the current folder; None: it is not there.
+
+    Windows looks for a bare name in the current folder first, so only the driver's own place counts there.
+    """
+    if on_windows:
+        root = os.environ.get("SYSTEMROOT", "")
+        tool = Path(root if Path(root).is_absolute() else "C:\\Windows", "System32", "nvidia-smi.exe")
+        return str(tool) if tool.is_file() else None
+    whole = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if Path(folder).is_absolute()]
+    return shutil.which("nvidia-smi", path=os.pathsep.join(whole))

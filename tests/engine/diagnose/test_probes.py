@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from engine.diagnose import child
 from engine.diagnose.finding import Finding
-from engine.diagnose.nvidia import NvidiaDriver
+from engine.diagnose.nvidia import NvidiaDriver, nvidia_smi
 from engine.diagnose.probes import look_at_devices
 from engine.errors import EngineError, UsageError
 from engine.models.weights import file_sha256
@@ -147,6 +147,25 @@ def test_the_driver_is_asked_through_its_tool(tmp_path: Path, monkeypatch: pytes
     assert (driver.version, driver.cards) == ("580.95.05", ("NVIDIA H100 80GB HBM3", "NVIDIA RTX A2000, 12 GB"))
     make_nvidia_smi(tmp_path, "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", 9)
     assert NvidiaDriver.ask() is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
+def test_a_tool_in_the_current_folder_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_nvidia_smi(tmp_path, "580.95.05, planted")
+    (tmp_path / "nvidia-smi.exe").write_bytes((tmp_path / "nvidia-smi").read_bytes())
+    for path in ("", ".", f"{os.pathsep}."):
+        monkeypatch.setenv("PATH", path)
+        assert nvidia_smi(on_windows=False) is None
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert nvidia_smi(on_windows=False) == str(tmp_path / "nvidia-smi")
+    monkeypatch.delenv("SYSTEMROOT", raising=False)
+    assert nvidia_smi(on_windows=True) is None
+    system = tmp_path / "System32"
+    system.mkdir()
+    (system / "nvidia-smi.exe").touch()
+    monkeypatch.setenv("SYSTEMROOT", str(tmp_path))
+    assert nvidia_smi(on_windows=True) == str(system / "nvidia-smi.exe")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
