@@ -6,22 +6,21 @@ system's own.
 
 from __future__ import annotations
 
+import ntpath
 import os
 import platform as system_platform
 import re
-import shutil
 import subprocess  # nosec B404
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from qgis_mpsclip.client.environment import engine_environment
+from qgis_mpsclip.install.programs import find_program, program_of_windows
 
 _SECONDS = 10
-_NVIDIA_SMI = (
-    Path(os.environ.get("PROGRAMFILES", ""), "NVIDIA Corporation", "NVSMI", "nvidia-smi.exe"),
-    Path("/usr/lib/wsl/lib/nvidia-smi"),
-)
+_SYSCTL = "/usr/sbin/sysctl"
 
 
 @dataclass(frozen=True)
@@ -44,9 +43,9 @@ class Device:
 def detect_device(platform: str = sys.platform) -> Device:
     """Looks for an NVIDIA driver, then for Apple's chips; the CPU is always there. Takes up to a few seconds."""
     if platform == "darwin":
-        return Device("mps", _said_by(["sysctl", "-n", "machdep.cpu.brand_string"])) if machine() == "arm64" else _cpu()
-    report = _said_by([str(_nvidia_smi()), "-q"])
-    return read_nvidia(report) or _cpu()
+        return Device("mps", _said_by([_SYSCTL, "-n", "machdep.cpu.brand_string"])) if machine() == "arm64" else _cpu()
+    tool = find_program("nvidia-smi", ["/usr/lib/wsl/lib"]) if platform != "win32" else _tool_on_windows()
+    return (read_nvidia(_said_by([str(tool), "-q"])) if tool else None) or _cpu()
 
 
 def read_nvidia(report: str) -> Device | None:
@@ -64,26 +63,40 @@ def machine() -> str:
 
     A QGIS for Intel on an Apple chip is told that it is on Intel; the engine runs without that translation.
     """
-    if sys.platform == "darwin" and _said_by(["sysctl", "-n", "hw.optional.arm64"]) == "1":
+    if sys.platform == "darwin" and _said_by([_SYSCTL, "-n", "hw.optional.arm64"]) == "1":
         return "arm64"
     return system_platform.machine()
+
+
+def macos_version() -> str:
+    """This Mac's version, such as ``14.5``; empty where it cannot be told.
+
+    Not Python's word: one that was built for an older macOS is told 10.16 by every newer one.
+    """
+    return _said_by([_SYSCTL, "-n", "kern.osproductversion"], SYSTEM_VERSION_COMPAT="0")
+
+
+def nvidia_places(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Where drivers put ``nvidia-smi`` on Windows, newer ones first."""
+    programs = environ.get("PROGRAMFILES", "")
+    older = [ntpath.join(programs, "NVIDIA Corporation", "NVSMI", "nvidia-smi.exe")] if ntpath.isabs(programs) else []
+    return [program_of_windows("nvidia-smi.exe", environ), *older]
 
 
 def _cpu() -> Device:
     return Device("cpu", system_platform.processor())
 
 
-def _nvidia_smi() -> Path:
-    found = shutil.which("nvidia-smi")
-    return Path(found) if found else next((path for path in _NVIDIA_SMI if path.is_file()), Path("nvidia-smi"))
+def _tool_on_windows() -> str | None:
+    return next((path for path in nvidia_places() if Path(path).is_file()), None)
 
 
-def _said_by(command: list[str]) -> str:
+def _said_by(command: list[str], **variables: str) -> str:
     """What a program prints; empty where there is none, or it fails or hangs."""
     try:
         done = subprocess.run(  # nosec B603
             command,
-            env=engine_environment(),
+            env={**engine_environment(), **variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_SECONDS,

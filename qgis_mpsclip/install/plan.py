@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform as system_platform
 import shutil
 import sys
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from qgis_mpsclip.client.interpreter import engine_folder
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install import places
-from qgis_mpsclip.install.device import Device, detect_device
+from qgis_mpsclip.install.device import Device, detect_device, macos_version
 from qgis_mpsclip.install.device import machine as this_machine
 from qgis_mpsclip.install.errors import InstallError
 from qgis_mpsclip.install.locks import Lock, digest, read_locks
@@ -195,7 +194,10 @@ def _covers(lock: Lock, platform: str, machine: str) -> bool:
 
 
 def _runs_here(macos: str, platform: str) -> bool:
-    return platform != sys.platform or platform != "darwin" or _numbers(system_platform.mac_ver()[0]) >= _numbers(macos)
+    if platform != sys.platform or platform != "darwin":
+        return True
+    version = _numbers(macos_version())
+    return not version or version >= _numbers(macos)  # a version that cannot be told forbids nothing
 
 
 def _architecture(machine: str) -> str:

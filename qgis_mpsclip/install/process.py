@@ -7,6 +7,7 @@ interpreter of the environment, and the system's own taskkill.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import queue
 import shlex
@@ -22,9 +23,11 @@ from typing import BinaryIO
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install.errors import InstallCancelled, InstallError
 from qgis_mpsclip.install.log import InstallLog
+from qgis_mpsclip.install.programs import program_of_windows
 
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 1.0
+_TASKKILL_SECONDS = 5.0  # it is slow where a virus scanner reads it, and children are left where it is cut short
 _LOST_SECONDS = 0.5
 
 
@@ -139,20 +142,21 @@ class Runner:
         seconds: float | None,
     ) -> tuple[str, str]:
         """Standard output and all output of a child, which has then ended."""
-        until = None if seconds is None else time.monotonic() + seconds
+        until = math.inf if seconds is None else time.monotonic() + seconds
+        given_up = math.inf
         stdout: list[str] = []
         output: list[str] = []
         open_streams, lost = 2, None
-        while open_streams:
+        while open_streams and time.monotonic() < given_up:
             self.check_cancelled()
+            if time.monotonic() > until:  # in every turn: a child may print without a pause
+                self.log.write(f"! no end within {seconds:g} s")
+                kill(child)
+                until, given_up = math.inf, time.monotonic() + _LOST_SECONDS
             try:
                 found = lines.get(timeout=_POLL_SECONDS)
             except queue.Empty:
                 on_line("")
-                if until is not None and time.monotonic() > until:
-                    self.log.write(f"! no end within {seconds:g} s")
-                    kill(child)
-                    until = None
                 if child.poll() is not None:  # what it started may hold its pipes open
                     lost = lost or time.monotonic() + _LOST_SECONDS
                     if time.monotonic() > lost:
@@ -175,11 +179,11 @@ def kill(child: subprocess.Popen[bytes]) -> None:
     """Ends a child and what it has started: asks first, and does not wait long."""
     if os.name == "nt":
         with contextlib.suppress(OSError, subprocess.SubprocessError):
-            subprocess.run(  # nosec B603 B607
-                ["taskkill", "/F", "/T", "/PID", str(child.pid)],
+            subprocess.run(  # nosec B603
+                [program_of_windows("taskkill.exe"), "/F", "/T", "/PID", str(child.pid)],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                timeout=_GRACE_SECONDS,
+                timeout=_TASKKILL_SECONDS,
                 check=False,
                 creationflags=subprocess.CREATE_NO_WINDOW,
             )

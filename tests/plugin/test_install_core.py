@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import pytest
 from qgis.core import QgsApplication
 
 from qgis_mpsclip.install.base_python import check_python, find_python, preferred
-from qgis_mpsclip.install.device import Device, read_nvidia
+from qgis_mpsclip.install.device import Device, macos_version, nvidia_places, read_nvidia
 from qgis_mpsclip.install.download import DownloadProgress
 from qgis_mpsclip.install.errors import InstallCancelled, InstallError
 from qgis_mpsclip.install.log import InstallLog, secrets_of
 from qgis_mpsclip.install.places import default_folder, environments_folder
 from qgis_mpsclip.install.process import Runner
+from qgis_mpsclip.install.programs import find_program, program_of_windows
 from qgis_mpsclip.install.stage import STEPS, InstallProgress
 from qgis_mpsclip.settings import Settings
 from tests.plugin.support.real_uv import find_uv
@@ -100,6 +102,39 @@ def test_nvidia_report_names_card_driver_and_cuda() -> None:
     assert read_nvidia("") is None
 
 
+def test_program_of_the_current_folder_is_never_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "bin"
+    own.mkdir()
+    for folder in (tmp_path, own):
+        (folder / "uv").write_text("#!/bin/sh\n")
+        (folder / "uv").chmod(0o755)
+    for path in ("", ".", f".{os.pathsep}bin{os.pathsep}"):
+        assert find_program("uv", environ={"PATH": path}) is None
+    assert find_program("uv", environ={"PATH": f".{os.pathsep}{own}"}) == own / "uv"
+    assert find_program("uv", [str(own)], {}) == own / "uv"
+
+
+def test_programs_of_windows_have_whole_paths() -> None:
+    assert program_of_windows("taskkill.exe", {"SYSTEMROOT": "D:\\Win"}) == "D:\\Win\\System32\\taskkill.exe"
+    for root in ("", "planted"):
+        assert program_of_windows("taskkill.exe", {"SYSTEMROOT": root}) == "C:\\Windows\\System32\\taskkill.exe"
+    system = "C:\\Windows\\System32\\nvidia-smi.exe"
+    older = "E:\\Programs\\NVIDIA Corporation\\NVSMI\\nvidia-smi.exe"
+    assert nvidia_places({"PROGRAMFILES": "E:\\Programs"}) == [system, older]
+    assert nvidia_places({"PROGRAMFILES": ""}) == nvidia_places({}) == [system]
+
+
+def test_macos_is_asked_for_its_true_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sysctl = tmp_path / "sysctl"
+    monkeypatch.setattr("qgis_mpsclip.install.device._SYSCTL", str(sysctl))
+    monkeypatch.setenv("SYSTEM_VERSION_COMPAT", "1")
+    assert macos_version() == ""
+    sysctl.write_text('#!/bin/sh\n[ "$SYSTEM_VERSION_COMPAT" = 0 ] && [ "$2" = kern.osproductversion ] && echo 14.5\n')
+    sysctl.chmod(0o755)
+    assert macos_version() == "14.5"
+
+
 def test_log_masks_logins_and_known_secrets(tmp_path: Path) -> None:
     environ = {"HOME": "/home/me", "UV_INDEX_WORK_PASSWORD": "hunter22"}  # pragma: allowlist secret
     environ["HTTPS_PROXY"] = "http://me:p%40ss@proxy:3128"  # pragma: allowlist secret
@@ -158,6 +193,14 @@ def test_child_gets_no_more_than_its_time(runner: Callable[..., Runner]) -> None
     done = runner().run(["sh", "-c", "echo begun; sleep 60"], seconds=0.5)
     assert done.returncode < 0
     assert done.stdout == "begun"
+
+
+def test_child_that_prints_without_a_pause_gets_no_more_than_its_time(runner: Callable[..., Runner]) -> None:
+    start = time.monotonic()
+    done = runner().run(["timeout", "8", "yes"], seconds=0.3)
+    assert done.returncode < 0
+    assert done.stdout.startswith("y\ny")
+    assert time.monotonic() - start < 4
 
 
 def test_cancel_ends_what_the_child_has_started(runner: Callable[..., Runner], tmp_path: Path) -> None:

@@ -97,6 +97,17 @@ def test_only_what_a_lock_covers_is_offered_the_most_suitable_first(
     assert [choice.recommended for choice in found] == [number == 0 for number in range(len(found))]
 
 
+@pytest.mark.parametrize(("says", "is_offered"), [("14.0", True), ("26.1", True), ("13.7.2", False), ("", True)])
+def test_mac_that_is_too_old_gets_no_offer_and_one_of_unknown_age_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, is_offered: bool
+) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    monkeypatch.setattr("platform.mac_ver", lambda: ("10.16", ("", "", ""), "arm64"))  # of a Python for older ones
+    monkeypatch.setattr("qgis_mpsclip.install.plan.macos_version", lambda: says)
+    write(tmp_path, lock("engine-default"), macos="14.0")
+    assert bool(choices(tmp_path, MPS, "darwin", "arm64")) is is_offered
+
+
 def test_choice_says_what_it_takes_and_runs_on(requirements: Path) -> None:
     small, large, segmenters = choices(requirements, CPU, "linux", "x86_64")
     assert (small.label, small.accelerator, small.torch_backend) == ("CPU only", "cpu", "cpu")
