@@ -21,7 +21,6 @@ from qgis_mpsclip.install.errors import InstallError
 from qgis_mpsclip.install.locks import hashes
 from qgis_mpsclip.install.own import claim
 from qgis_mpsclip.install.programs import find_program
-from qgis_mpsclip.install.programs import find_program
 from qgis_mpsclip.install.uv_wheel import fetch_wheel, wheel_of_folder
 
 OLDEST = (0, 9)  # --torch-backend, as in requirements/build.in
