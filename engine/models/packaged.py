@@ -1,8 +1,8 @@
 """The packaged model: a compact dual encoder trained by this project on RSICD train, which works offline at once.
 
-Image tower EfficientNet-Lite0 (ImageNet weights to start from), text tower all-MiniLM-L6-v2, a linear head each; the
-file says which parts of MPS-CLIP it has beside them. ``resources/models/rsicd-mini.md`` is its card: data, licence,
-metrics and limits.
+Image tower EfficientNet-Lite (from ImageNet weights; the file names the size), text tower all-MiniLM-L6-v2, a linear
+head each; the file says which parts of MPS-CLIP it has beside them. ``resources/models/rsicd-mini.md`` is its card:
+data, licence, metrics and limits.
 """
 
 from __future__ import annotations
