@@ -23,10 +23,11 @@ from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install import wording
 from qgis_mpsclip.install.background import Background
 from qgis_mpsclip.install.device import Device, detect_device
+from qgis_mpsclip.install.errors import InstallError
 from qgis_mpsclip.install.message import MessageLine
 from qgis_mpsclip.install.places import environments_folder
 from qgis_mpsclip.install.plan import Choice, InstallOptions
-from qgis_mpsclip.install.room import folder_problem, free_bytes
+from qgis_mpsclip.install.room import folder_named, folder_problem, free_bytes, room_warning
 from qgis_mpsclip.install.session import Installation
 from qgis_mpsclip.settings import Settings
 
@@ -79,11 +80,15 @@ class ChoicePage(QWidget):
         chosen = self.choice()
         if chosen is None:
             return "" if self._device is None else self.message.text()
-        return folder_problem(self.folder.filePath().strip(), chosen)
+        return folder_problem(self._folder_text())
 
     def options(self) -> InstallOptions | None:
-        """What the fields say; None while nothing can be chosen. What is typed of servers and folders is remembered."""
+        """What the fields say; None while nothing can be installed. What is typed of servers and folders is remembered."""
         chosen = self.choice()
+        try:
+            folder = folder_named(self._folder_text())
+        except InstallError:  # told as a problem
+            return None
         if chosen is None:
             return None
         settings = self._settings
@@ -93,7 +98,7 @@ class ChoicePage(QWidget):
         base = self.base_python.filePath().strip()
         return InstallOptions(
             choice=chosen,
-            folder=self._folder(),
+            folder=folder,
             wheels=self._wheels(),
             base_python=Path(base).expanduser() if base else None,
             index_url=settings.package_index,
@@ -183,8 +188,14 @@ class ChoicePage(QWidget):
         if settings.wheels_folder or settings.package_index or settings.torch_index:
             self.more.setCollapsed(False)
 
-    def _folder(self) -> Path:
-        return Path(self.folder.filePath().strip()).expanduser()
+    def _folder_text(self) -> str:
+        return self.folder.filePath().strip()
+
+    def _free_bytes(self) -> int | None:
+        try:
+            return free_bytes(folder_named(self._folder_text()))
+        except InstallError:  # told as a problem
+            return None
 
     def _wheels(self) -> Path | None:
         text = self.wheels.filePath().strip()
@@ -239,8 +250,8 @@ class ChoicePage(QWidget):
             hint = wording.version_hint(chosen, self._device)
             self.hint.setText(hint)
             self.hint.setVisible(bool(hint))
-            self.needs.setText(wording.needs_text(chosen, free_bytes(self._folder()), self._wheels() is not None))
-            self.message.show_text(self.problem())
+            self.needs.setText(wording.needs_text(chosen, self._free_bytes(), self._wheels() is not None))
+            self.message.show_text(self.problem() or room_warning(self._folder_text(), chosen))
         self.changed.emit()
 
 

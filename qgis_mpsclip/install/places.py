@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from qgis.core import QgsApplication
@@ -57,12 +58,12 @@ def refuse_taken(folder: Path, package: Path = PACKAGE) -> None:
     """Refuses a folder that is not the user's alone.
 
     Raises:
-        InstallError: of kind ``folder``: it lies in the plugin's folder, a QGIS profile or the folder of QGIS.
+        InstallError: of kind ``folder``: it lies in the plugin's folder, among the QGIS profiles or in the folder of QGIS.
     """
     profile = QgsApplication.qgisSettingsDirPath()
     taken = [
         (package, tr("the plugin's own folder, which an update of the plugin deletes")),
-        (Path(profile).resolve() if profile else None, tr("a QGIS profile")),
+        (_profiles(Path(profile).resolve()) if profile else None, tr("a QGIS profile, or the folder of all of them")),
         (_bundle(), tr("the folder of QGIS itself, which an update of QGIS deletes")),
     ]
     resolved = folder.resolve()
@@ -75,11 +76,20 @@ def refuse_taken(folder: Path, package: Path = PACKAGE) -> None:
             )
 
 
+def _profiles(profile: Path) -> Path:
+    """The folder of all QGIS profiles; the profile itself where it lies among other things."""
+    return profile.parent if profile.parent.name == "profiles" else profile
+
+
 def _bundle() -> Path | None:
     """The folder of QGIS where it has one for itself, as on Windows and macOS; not ``/usr``."""
-    prefix = Path(QgsApplication.prefixPath() or "/").resolve()
+    return _whole(Path(QgsApplication.prefixPath() or "/").resolve(), sys.platform)
+
+
+def _whole(prefix: Path, platform: str) -> Path | None:
     if os.fspath(prefix) in ("/", "/usr", "/usr/local"):
         return None
-    # QGIS.app/Contents/MacOS, and QGIS 3.40/apps/qgis-ltr on Windows.
-    whole = (one for one in prefix.parents if one.suffix == ".app" or (one / "apps") in prefix.parents)
+    # QGIS.app/Contents/MacOS, and QGIS 3.40/apps/qgis-ltr on Windows; elsewhere "apps" may be anybody's.
+    is_windows = platform == "win32"
+    whole = (one for one in prefix.parents if one.suffix == ".app" or (is_windows and (one / "apps") in prefix.parents))
     return next(whole, prefix)

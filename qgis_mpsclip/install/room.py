@@ -8,6 +8,7 @@ from pathlib import Path
 
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install.errors import InstallError
+from qgis_mpsclip.install.installed import refuse_others
 from qgis_mpsclip.install.places import environments_folder, existing_parent
 from qgis_mpsclip.install.plan import Choice, check_disk
 
@@ -28,14 +29,26 @@ def folder_named(text: str) -> Path:
     return environments_folder(_Chosen(text))
 
 
-def folder_problem(folder: str, choice: Choice) -> str:
-    """Why ``choice`` cannot be installed in this folder, and what helps; empty where it can."""
+def folder_problem(folder: str) -> str:
+    """Why nothing can be installed in this folder, and what helps; empty where something can."""
     try:
-        check_disk(folder_named(folder), choice)
+        refuse_others(folder_named(folder))
     except InstallError as error:
         # The error's remedy names the options, and here is the field itself.
-        return f"{error.problem} {tr('Choose another folder.')}" if error.kind == "folder" else str(error)
+        return f"{error.problem} {tr('Choose another folder.')}"
     except OSError as error:
+        return str(error)
+    return ""
+
+
+def room_warning(folder: str, choice: Choice) -> str:
+    """Why there may not be room for ``choice``, and what helps; empty where there is.
+
+    Only a warning: the job knows what an earlier beginning has already fetched, and may find that enough.
+    """
+    try:
+        check_disk(folder_named(folder), choice)
+    except (InstallError, OSError) as error:
         return str(error)
     return ""
 

@@ -204,5 +204,9 @@ class Installation(QObject):
 
 def adopt(settings: Settings, options: InstallOptions) -> None:
     """Have what was installed looked for where it is."""
-    if environments_folder(settings) != options.folder:
+    try:
+        is_found = environments_folder(settings) == options.folder
+    except InstallError:  # what was set before cannot be used
+        is_found = False
+    if not is_found:
         settings.install_folder = str(options.folder)

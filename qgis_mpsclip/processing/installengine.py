@@ -29,7 +29,7 @@ from qgis_mpsclip.errors import EngineMissing, MpsClipError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install.doctor import findings_text, run_doctor
 from qgis_mpsclip.install.errors import InstallCancelled, InstallError
-from qgis_mpsclip.install.installed import InstalledEnvironment, current
+from qgis_mpsclip.install.installed import InstalledEnvironment, current, is_outdated
 from qgis_mpsclip.install.job import InstallJob
 from qgis_mpsclip.install.locks import read_locks
 from qgis_mpsclip.install.log import new_log_file
@@ -263,7 +263,8 @@ def _choice(name: str, present: InstalledEnvironment | None) -> Choice:
 
 
 def _is_up_to_date(present: InstalledEnvironment | None, options: InstallOptions) -> bool:
-    return present is not None and present.lock_digest == options.choice.lock_digest
+    choice = options.choice
+    return present is not None and present.choice_id == choice.id and not is_outdated(present, choice.lock.parent)
 
 
 def _tell_plan(options: InstallOptions, feedback: QgsProcessingFeedback) -> None:

@@ -102,6 +102,16 @@ def test_a_machine_without_a_display_gets_its_engine(machine: Machine, tmp_path:
     assert not Path(made["FOLDER"]).exists()
 
 
+def test_the_environment_of_a_newer_plugin_in_another_profile_stays(machine: Machine) -> None:
+    made = machine.run("installengine")
+    file = machine.data / "mpsclip" / "engines" / "current.json"
+    newer = {**json.loads(file.read_text()), "plugin_version": "99.0", "lock_digest": "of the newer plugin"}
+    file.write_text(json.dumps(newer))
+    again = machine.run("installengine")
+    assert again["FOLDER"] == made["FOLDER"]
+    assert again["MESSAGE"] == "The search engine is installed and up to date."
+
+
 def test_a_failure_is_one_for_scripts_and_is_reported(machine: Machine, tmp_path: Path) -> None:
     machine.plugin.sick()
     page = tmp_path / "report.md"

@@ -16,9 +16,12 @@ from qgis.PyQt.QtWidgets import QMainWindow, QPushButton
 from qgis_mpsclip.client.blocking import BlockingEngine, end_shared_engine
 from qgis_mpsclip.install.dialog import InstallDialog, close_dialogs
 from qgis_mpsclip.install.dialog import open_dialog as show_dialog
+from qgis_mpsclip.install.errors import InstallError
 from qgis_mpsclip.install.installed import current
+from qgis_mpsclip.install.job import InstallJob
+from qgis_mpsclip.install.places import default_folder
 from qgis_mpsclip.install.plan import Choice
-from qgis_mpsclip.install.session import Installation
+from qgis_mpsclip.install.session import Installation, adopt
 from tests.plugin.support.index_server import IndexServer
 from tests.plugin.support.tiny_engine import TinyPlugin, ordinary_settings
 from tests.plugin.support.tiny_session import TinySession
@@ -91,19 +94,34 @@ def test_a_folder_of_the_profile_is_refused_with_the_reason(open_dialog: Callabl
     assert "a QGIS profile" in dialog.choice.message.text()
     assert dialog.choice.message.isVisible()
     assert not dialog.install.isEnabled()
+    assert dialog.choice.options() is None
     dialog.choice.folder.setFilePath("")
     assert not dialog.choice.message.isVisible()
     assert dialog.install.isEnabled()
+    assert dialog.choice.options().folder == default_folder(), "not the current directory"
 
 
-def test_too_small_a_disk_is_told_before_anything_is_downloaded(
+def test_a_folder_where_somebody_else_keeps_something_is_refused(
+    tmp_path: Path, open_dialog: Callable[[], InstallDialog]
+) -> None:
+    (tmp_path / "mine" / "cache" / "work").mkdir(parents=True)
+    dialog = open_dialog()
+    dialog.choice.folder.setFilePath(str(tmp_path / "mine"))
+    assert "in the way" in dialog.choice.message.text()
+    assert not dialog.install.isEnabled()
+
+
+def test_too_small_a_disk_is_told_and_left_to_the_job_which_knows_earlier_beginnings(
     tiny: TinySession, open_dialog: Callable[[], InstallDialog]
 ) -> None:
     tiny.plugin.write_locks(installed_bytes={"linux": 10**16})
     dialog = open_dialog()
     assert "10.0 PB" in dialog.choice.message.text()
     assert "are free" in dialog.choice.message.text()
-    assert not dialog.install.isEnabled()
+    assert dialog.install.isEnabled()
+    with pytest.raises(InstallError) as caught:
+        InstallJob(dialog.choice.options()).run()
+    assert caught.value.kind == "disk-full"
 
 
 def test_where_no_lock_suits_an_existing_python_is_offered(
@@ -206,6 +224,12 @@ def test_enter_installs_and_the_window_may_be_closed_meanwhile(
     assert again.heading.text() == "The Search Engine Is Ready"
     assert [line for line in commands_of(tiny) if " venv " in line or "pip install" in line] == []  # it went on
     assert tiny.session.state().is_used
+
+
+def test_a_setting_that_cannot_be_used_gives_way_to_what_was_installed(tiny: TinySession) -> None:
+    tiny.settings.install_folder = "relative/engines"
+    adopt(tiny.settings, tiny.plugin.options())
+    assert tiny.settings.install_folder == str(tiny.plugin.folder)
 
 
 def test_success_is_told_once_with_what_the_check_found(
