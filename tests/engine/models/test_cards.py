@@ -10,6 +10,7 @@ import torch
 from engine.diagnose.probes import look_at_devices
 from engine.models.cards import first_usable_card, is_covered
 from engine.models.registry import resolve_device
+from engine.server.handlers import machine
 
 BUILT_FOR = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120", "compute_120"]
 
@@ -64,3 +65,8 @@ def test_card_without_code_is_told_by_the_doctor_and_is_no_failure(monkeypatch: 
     assert "cuda (card 0)" in seen.detail
     assert "a product of matrices on cpu" in seen.detail
     assert "no code for its compute capability 6.1" in seen.advice
+
+
+def test_server_names_the_card_that_auto_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    put_in(monkeypatch, (6, 1), (8, 6), built_for=BUILT_FOR)
+    assert machine._devices()["device"] == "cuda:1"
