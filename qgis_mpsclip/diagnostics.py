@@ -23,27 +23,34 @@ from qgis_mpsclip.version import plugin_version
 
 _LOG_LINES = 30
 _INSTALL_LOG_LINES = 60
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
-_QUERY_STRING = re.compile(r"(https?://[^\s?'\"]+)\?[^\s'\"]*")
+# An address names servers within a company, and may hold a login.
+_ADDRESS = re.compile(r"(?i)\b(?!file:)([a-z][a-z0-9+.-]*://)([^\s…]\S*)")
+_HOST = re.compile(r"(?:.*@)?([\w-]+(?:\.[\w-]+)+)")
+_FILE_ADDRESS = re.compile(r"(?i)\bfile:/+\S*/")
 _TOKEN = re.compile(r"(?i)\b(bearer|token|api[-_]?key|password|secret)(\s*[:=]\s*|\s+)\S+")
-# The folders of a path say whose work it is; the name of the file is enough to understand a message.
-_FOLDERS = re.compile(r"(?<![\w./:~<])(?:[A-Za-z]:)?[/\\](?:[^\s/\\:'\"<>]+[/\\])+")
+# The folders of a path say whose work it is; the name of the file is enough to understand a message. Names may have
+# spaces: within quotes up to the last separator, elsewhere as long as another follows on the line.
+_QUOTED_FOLDERS = re.compile(r"([\"'`])(?:[A-Za-z]:)?[/\\](?:(?!\1)[^\r\n])*[/\\]")
+_START, _IN_NAME = r"(?<![\w./~<…])(?!(?<=:)//)(?:[A-Za-z]:)?[/\\]+", r"[^/\\:*?\"'`|\r\n…]"
+_FOLDER = rf"(?!\s){_IN_NAME}+(?<!\s)[/\\]+"
+_FOLDERS = re.compile(rf"{_START}(?:{_FOLDER})+")
 
 
-def redact(text: str, folders: bool = False) -> str:
-    """``text`` without the user's name, home folder, credentials, and queries of addresses.
-
-    Args:
-        folders: leave out the folders of all absolute paths too.
-    """
-    text = _CREDENTIALS.sub("…@", text)
-    text = _QUERY_STRING.sub(r"\1?…", text)
+def redact(text: str) -> str:
+    """``text`` without the user's name, home folder and credentials, addresses, and the folders of absolute paths."""
+    # Messages name a server by itself too.
+    hosts = {found[1] for _, address in _ADDRESS.findall(text) if (found := _HOST.match(address))}
+    text = _ADDRESS.sub(r"\1…", text)
+    for host in sorted(hosts, key=len, reverse=True):
+        text = re.sub(rf"(?i)(?<![\w.-]){re.escape(host)}(?![\w-])", "<host>", text)
     text = _TOKEN.sub(r"\1 …", text)
     home = str(Path.home())
     if len(home) > 1:
-        text = text.replace(home, "~")
-    if folders:
-        text = _FOLDERS.sub("…/", text)
+        for spelled in (home.replace("\\", "\\\\"), home, home.replace("\\", "/")):
+            text = text.replace(spelled, "~")
+    text = _FILE_ADDRESS.sub("file:…/", text)
+    text = _QUOTED_FOLDERS.sub(r"\1…/", text)
+    text = _FOLDERS.sub("…/", text)
     name = _user_name()
     if len(name) > 2:
         text = re.sub(rf"(?i)(?<![a-z0-9]){re.escape(name)}(?![a-z0-9])", "<user>", text)
@@ -66,7 +73,7 @@ def report(settings: Settings, status: Mapping[str, Any] | None, problem: str = 
         ("Packages", [] if check else packages),
         ("Settings", _settings(settings)),
     ]
-    extra = redact(check, folders=True).strip()
+    extra = check.strip()
     return markdown(sections, _log(), f"{extra}\n" if extra else "")
 
 
@@ -90,14 +97,14 @@ def markdown(sections: Sequence[tuple[str, Sequence[tuple[str, str]]]], log: str
     """A page of lists, without the user's name, the folders of paths and secrets.
 
     Args:
-        extra: Markdown that goes before the log, as it is.
+        extra: Markdown that goes before the log.
     """
     lines = []
     for title, rows in sections:
         if rows:
             lines += [f"### {title}", *(f"- {name}: {value}" for name, value in rows), ""]
-    text = redact("\n".join(lines), folders=True) + (f"\n{extra}" if extra else "")
-    return f"{text}\n### Log\n```\n{redact(log, folders=True)}\n```\n" if log else text
+    text = "\n".join(lines) + (f"\n{extra}" if extra else "")
+    return redact(f"{text}\n### Log\n```\n{log}\n```\n" if log else text)
 
 
 def _plugin(settings: Settings) -> list[tuple[str, str]]:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from engine.diagnose.finding import Finding
-from engine.diagnose.redact import Machine, redact
+from engine.diagnose.redact import Machine, redact, without_folders
 
 _LONGEST = 400  # characters of one cell
 
 
 def markdown(findings: Sequence[Finding], machine: Machine | None = None) -> str:
-    """A page without anything that says whose machine it is (:func:`engine.diagnose.redact.redact`)."""
+    """A page without anything that says whose machine it is, and without folders outside the home."""
     machine = Machine.here() if machine is None else machine
     bad = [finding for finding in findings if not finding.ok]
     verdict = f"{len(bad)} of {len(findings)} checks failed" if bad else f"all {len(findings)} checks passed"
@@ -39,7 +39,7 @@ def markdown(findings: Sequence[Finding], machine: Machine | None = None) -> str
 
 def _cell(text: str, machine: Machine) -> str:
     """One line that Markdown takes as it stands; what is hidden is hidden before it is cut short."""
-    line = " ".join(redact(text, machine).split())
+    line = " ".join(without_folders(redact(text, machine)).split())
     if len(line) > _LONGEST:
         line = f"{line[:_LONGEST]}…"
     return re.sub(r"([|<>*`\\\[\]_])", r"\\\1", line).replace(r"\_", "_")

@@ -67,6 +67,15 @@ _FOLDERS = tuple(
         ),
     )
 )
+# The value of a variable that is a path, unless it lies in the home folder.
+_VARIABLE = re.compile(r"\b([A-Z][A-Z0-9_]*=)(?:[A-Za-z]:)?[/\\][^,\r\n]*")
+# The folders of a path say whose work it is; the name of the file is enough to understand a message. Names may have
+# spaces: within quotes up to the last separator, elsewhere as long as another follows on the line.
+_QUOTED_FOLDERS = re.compile(r"([\"'`])(?:[A-Za-z]:)?[/\\](?:(?!\1)[^\r\n])*[/\\]")
+_START, _IN_NAME = r"(?<![\w./~…])(?!(?<=:)//)(?:[A-Za-z]:)?[/\\]+", r"[^/\\:*?\"'`|\r\n…]"
+_FOLDER = rf"(?!\s){_IN_NAME}+(?<!\s)[/\\]+"
+_UNQUOTED_FOLDERS = re.compile(rf"{_START}(?:{_FOLDER})+")
+_FILE_ADDRESS = re.compile(r"\bfile:/+\S*/", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,14 @@ def redact(text: str, machine: Machine | None = None) -> str:
         for name in names:
             text = _without(text, name, replacement)
     return text
+
+
+def without_folders(text: str) -> str:
+    """``text`` without the folders of absolute paths and without the paths in variables; the last name stays."""
+    text = _VARIABLE.sub(rf"\1{HIDDEN}", text)
+    text = _FILE_ADDRESS.sub(f"file:{HIDDEN}/", text)
+    text = _QUOTED_FOLDERS.sub(rf"\1{HIDDEN}/", text)
+    return _UNQUOTED_FOLDERS.sub(f"{HIDDEN}/", text)
 
 
 def _account() -> Iterable[str]:

@@ -63,6 +63,11 @@ def test_bad_findings_stand_first_with_their_remedies() -> None:
     assert page.endswith("What to do:\n\n- index folder: Choose another.\n")
 
 
+def test_a_page_names_no_folders_outside_the_home() -> None:
+    page = markdown([Finding("index folder", False, r"D:\Kunden\Stadtwerke Ulm\index is full", "Empty it.")], Machine())
+    assert "Kunden" not in page and "Ulm" not in page and "…/index is full" in page
+
+
 def test_a_long_message_is_hidden_before_it_is_cut() -> None:
     text = "x" * 390 + " http://me:topsecret@host/path"  # pragma: allowlist secret
     page = markdown([Finding("torch", False, text, "Wait.")], Machine())

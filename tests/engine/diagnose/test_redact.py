@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from engine.diagnose.redact import Machine, redact
+from engine.diagnose.redact import Machine, redact, without_folders
 
 LINUX = Machine(("/home/jsmith",), ("jsmith", "John Smith"), ("ws-0815.corp.example.org", "ws-0815"))
 WINDOWS = Machine((r"C:\Users\Jürgen Groß",), ("Jürgen Groß", "groszj"), ("DESKTOP-AB12CD", "CORP"))
@@ -141,3 +141,20 @@ def test_a_machine_without_names_loses_nothing() -> None:
     assert "/" not in machine.homes
     assert "root" not in machine.users
     assert redact("/opt/python/localhost/root", machine) == "/opt/python/localhost/root"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (r"engines in D:\Kunden\Stadtwerke Ulm\engines", "engines in …/engines"),
+        (r"'C:\\Users\\Anna Meier\\a b.tif' is gone", "'…/a b.tif' is gone"),
+        (r"C:\\Users\\Anna Meier\\a.tif: gone", "…/a.tif: gone"),
+        ("virtual environment /srv/Stadt Ulm/env, venv, on /usr/bin", "virtual environment …/env, venv, on …/bin"),
+        ("PYTHONPATH=/srv/Kunden:/data/Ulm, MPSCLIP_CACHE=D:\\Ulm", "PYTHONPATH=…, MPSCLIP_CACHE=…"),
+        ("MPSCLIP_CACHE=~/gis cache", "MPSCLIP_CACHE=~/gis cache"),
+        ("file:///srv/Kunden/a.tif, 12/03 tiles/s, https://…", "file:…/a.tif, 12/03 tiles/s, https://…"),
+    ],
+)
+def test_folders_outside_the_home_go(text: str, expected: str) -> None:
+    assert without_folders(redact(text, NOBODY)) == expected
+    assert without_folders(expected) == expected
