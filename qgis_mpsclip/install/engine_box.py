@@ -106,7 +106,7 @@ class EngineBox(QGroupBox):
         )
         self.install.setEnabled(not self._removing)
         self.check.setEnabled(state.interpreter is not None and not self._removing)
-        self.remove.setEnabled(environment is not None and not session.is_running and not self._removing)
+        self.remove.setEnabled(session.can_uninstall and not self._removing)
 
     def _facts(self, environment: InstalledEnvironment) -> list[str]:
         known = self._measured is not None and self._measured[0] == environment
@@ -139,9 +139,9 @@ class EngineBox(QGroupBox):
 
     def _uninstall(self) -> None:
         environment = self._installation.state().environment
-        if environment is None:
+        if not self._installation.can_uninstall:
             return
-        known = self._measured is not None and self._measured[0] == environment
+        known = environment is not None and self._measured is not None and self._measured[0] == environment
         size = f" ({size_text(self._measured[1])})" if known and self._measured is not None else ""
         buttons = QMessageBox.StandardButton
         question = QMessageBox(

@@ -1,7 +1,8 @@
 """Whether an engine runs from an environment, and the deletion of whole folders.
 
-On Windows files that a program has open cannot be deleted. Elsewhere they can, and the program would fail later, at its
-next import; so there running processes are looked at.
+On Windows files that a program has open cannot be deleted, and a program that runs cannot be opened for writing, which
+tells whether it does. Elsewhere they can be deleted, and the program would fail later, at its next import; so there
+running processes are looked at.
 
 The check of child processes that is marked here does not apply: no shell is involved, and ``ps`` is the system's own.
 """
@@ -13,15 +14,18 @@ import os
 import shutil
 import stat
 import subprocess  # nosec B404
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 _SECONDS = 10
+_PATIENCE = 2.0  # seconds
 
 
 def is_in_use(environment: Path) -> bool:
     """Whether a process of this user runs an interpreter of the environment."""
     if os.name == "nt":
-        return not _can_be_renamed(environment)
+        return any(not _can_be_written(program) for program in environment.glob("Scripts/python*.exe"))
     prefix = f"{environment}{os.sep}"
     return any(command.startswith(prefix) for command in _commands())
 
@@ -31,6 +35,23 @@ def remove_tree(folder: Path) -> bool:
     if os.path.lexists(folder):
         shutil.rmtree(folder, onerror=_retry)
     return not os.path.lexists(folder)
+
+
+def patiently(do: Callable[[], object]) -> None:
+    """Does what Windows refuses for a moment while a virus scanner or an indexer has the file.
+
+    Raises:
+        OSError: it is refused for other reasons, or after two seconds still.
+    """
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            do()
+            return
+        except PermissionError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.05)
 
 
 def _commands() -> list[str]:
@@ -59,11 +80,13 @@ def _commands_of_proc() -> list[str]:
     return found
 
 
-def _can_be_renamed(folder: Path) -> bool:
-    aside = folder.with_name(f"{folder.name}.aside")
+def _can_be_written(program: Path) -> bool:
+    def look() -> None:
+        with program.open("r+b"):
+            pass
+
     try:
-        folder.rename(aside)
-        aside.rename(folder)
+        patiently(look)
     except FileNotFoundError:
         return True
     except OSError:

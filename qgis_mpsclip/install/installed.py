@@ -28,12 +28,13 @@ from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install.authorities import FILE as AUTHORITIES
 from qgis_mpsclip.install.errors import InstallCancelled, InstallError
 from qgis_mpsclip.install.exclusive import exclusive
-from qgis_mpsclip.install.in_use import is_in_use
+from qgis_mpsclip.install.in_use import is_in_use, patiently
 from qgis_mpsclip.install.locks import digest, read_locks
 from qgis_mpsclip.install.own import MARKER, is_own, refuse_foreign, remove_own
 
 CURRENT = "current.json"
 RECORD = MARKER
+REPORT = "doctor.json"  # in an environment that has passed its checks
 PREFIX = "env-"
 OWN_FOLDERS = ("python", "uv", "cache")
 _END_SECONDS = 3  # what an engine that was just asked to end may need
@@ -109,6 +110,20 @@ def remove_environments(environments: list[Path]) -> list[Path]:
     return [path for path in environments if is_in_use(path) or not remove_own(path)]
 
 
+def remove_replaced(folder: Path) -> None:
+    """Deletes environments that another one has replaced, as far as no engine runs from them.
+
+    Beginnings that an installation may go on with stay. Where an installation or removal runs, nothing is done.
+    """
+    if not _replaced(folder):
+        return
+    until = time.monotonic() + _END_SECONDS
+    while any(map(is_in_use, _replaced(folder))) and time.monotonic() < until:
+        time.sleep(0.1)
+    with contextlib.suppress(InstallError, OSError), exclusive(folder):
+        remove_environments(_replaced(folder))
+
+
 def uninstall(folder: Path, is_cancelled: Callable[[], bool] | None = None) -> None:
     """Deletes what was installed: environments, the Python and the uv that were downloaded, and their cache.
 
@@ -160,6 +175,17 @@ def refuse_others(folder: Path) -> None:
         refuse_foreign(folder / CURRENT)
 
 
+def holds_anything(folder: Path) -> bool:
+    """Whether there is anything to uninstall, be it only the beginning of an installation."""
+    return bool(_environments(folder)) or any(is_own(folder / name) for name in OWN_FOLDERS)
+
+
+def _replaced(folder: Path) -> list[Path]:
+    if current(folder) is None:
+        return []
+    return [path for path in old_environments(folder) if (path / REPORT).is_file()]
+
+
 def _environments(folder: Path) -> list[Path]:
     try:
         found = sorted(path for path in folder.iterdir() if path.name.startswith(PREFIX))
@@ -206,7 +232,7 @@ def write_json(file: Path, content: Mapping[str, Any]) -> None:
     new = file.with_name(f"{file.name}.new")
     try:
         new.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        new.replace(file)
+        patiently(lambda: new.replace(file))
     except OSError as error:
         raise InstallError(
             tr("{file} cannot be written: {reason}.").format(file=file, reason=error.strerror),

@@ -27,6 +27,7 @@ from qgis_mpsclip.install.download import DownloadProgress
 from qgis_mpsclip.install.errors import InstallCancelled, InstallError
 from qgis_mpsclip.install.exclusive import exclusive
 from qgis_mpsclip.install.installed import (
+    REPORT,
     InstalledEnvironment,
     make_current,
     old_environments,
@@ -50,7 +51,6 @@ from qgis_mpsclip.version import plugin_version
 
 __all__ = ["STEPS", "InstallJob", "InstallProgress"]
 
-REPORT = "doctor.json"
 _DOCTOR_SECONDS = 900  # torch from a cold disk, past a virus scanner
 
 

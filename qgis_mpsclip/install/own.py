@@ -1,4 +1,4 @@
-"""Which folders are the installation's own: those that hold its marker. Names alone say nothing of whose a folder is."""
+"""Which folders are the installation's own: those with its marker. Names alone say nothing of whose a folder is."""
 
 from __future__ import annotations
 

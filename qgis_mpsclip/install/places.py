@@ -58,7 +58,7 @@ def refuse_taken(folder: Path, package: Path = PACKAGE) -> None:
     """Refuses a folder that is not the user's alone.
 
     Raises:
-        InstallError: of kind ``folder``: it lies in the plugin's folder, among the QGIS profiles or in the folder of QGIS.
+        InstallError: of kind ``folder``: it lies in the plugin's folder, among the QGIS profiles or within QGIS.
     """
     profile = QgsApplication.qgisSettingsDirPath()
     taken = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from qgis_mpsclip.install.background import Background
 from qgis_mpsclip.install.course import Course
 from qgis_mpsclip.install.doctor import findings_text
 from qgis_mpsclip.install.errors import InstallCancelled, InstallError
-from qgis_mpsclip.install.installed import uninstall
+from qgis_mpsclip.install.installed import holds_anything, remove_replaced, uninstall
 from qgis_mpsclip.install.log import new_log_file
 from qgis_mpsclip.install.news import news
 from qgis_mpsclip.install.places import environments_folder
@@ -77,6 +78,7 @@ class Installation(QObject):
         self.check_text = ""
         self.error: InstallError | None = None
         news().environmentChanged.connect(self.renew)
+        self._remove_replaced()
 
     @property
     def is_running(self) -> bool:
@@ -89,6 +91,14 @@ class Installation(QObject):
     def state(self) -> EngineState:
         """What there is to search with."""
         return engine_state(self._settings, self._package)
+
+    @property
+    def can_uninstall(self) -> bool:
+        """Whether anything is installed, be it only a beginning."""
+        try:
+            return not self.is_running and holds_anything(environments_folder(self._settings))
+        except InstallError:  # a folder that cannot be used
+            return False
 
     @property
     def requirements(self) -> Path | None:
@@ -199,7 +209,14 @@ class Installation(QObject):
         """From their next start on, all engines of this QGIS run in the environment that there is now."""
         self._client.renew()
         renew_shared_engine()
+        self._remove_replaced()
         self.changed.emit()
+
+    def _remove_replaced(self) -> None:
+        """An environment that an engine ran from when it was replaced, in a thread; later, where one still does."""
+        with suppress(InstallError):  # a folder that cannot be used holds nothing
+            folder = environments_folder(self._settings)
+            Background(tr("Removing replaced packages"), lambda is_cancelled: remove_replaced(folder)).start()
 
 
 def adopt(settings: Settings, options: InstallOptions) -> None:

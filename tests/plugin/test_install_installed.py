@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +14,16 @@ import pytest
 
 from qgis_mpsclip.install.errors import InstallCancelled, InstallError
 from qgis_mpsclip.install.exclusive import exclusive
+from qgis_mpsclip.install.in_use import _can_be_written, patiently
 from qgis_mpsclip.install.installed import (
     InstalledEnvironment,
     current,
+    holds_anything,
     installed_bytes,
     is_outdated,
     make_current,
     old_environments,
+    remove_replaced,
     uninstall,
 )
 from qgis_mpsclip.install.locks import digest
@@ -131,6 +136,56 @@ def test_folders_of_others_stay_whatever_their_names(tmp_path: Path) -> None:
     assert all(file.exists() for file in mine)
     assert (tmp_path / "current.json").exists()
     assert not made.folder.exists()
+
+
+def test_replaced_environments_go_and_beginnings_stay(tmp_path: Path) -> None:
+    old, used, begun = (make_environment(tmp_path, f"env-{number}") for number in (1, 2, 3))
+    for passed in (old, used):
+        (passed.folder / "doctor.json").touch()
+    remove_replaced(tmp_path)
+    assert old.folder.exists(), "nothing is in use: nothing was replaced"
+    make_current(tmp_path, used)
+    with exclusive(tmp_path):
+        remove_replaced(tmp_path)
+    assert old.folder.exists(), "an installation runs"
+    remove_replaced(tmp_path)
+    assert not old.folder.exists()
+    assert used.folder.exists() and begun.folder.exists()
+
+
+def test_what_there_is_to_uninstall_may_be_a_beginning(tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    assert not holds_anything(tmp_path)
+    claim(tmp_path / "cache")
+    assert holds_anything(tmp_path)
+    uninstall(tmp_path)
+    assert not holds_anything(tmp_path)
+
+
+def test_file_that_a_scanner_holds_for_a_moment_is_waited_for() -> None:
+    refusals = [PermissionError(), PermissionError()]
+
+    def do() -> None:
+        if refusals:
+            raise refusals.pop()
+
+    patiently(do)
+    assert refusals == []
+    with pytest.raises(FileNotFoundError):
+        patiently(Path("/nowhere/file").stat)
+
+
+def test_program_that_runs_cannot_be_written(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    shutil.copy(shutil.which("sleep"), program)
+    assert _can_be_written(program)
+    with subprocess.Popen([program, "60"]) as running:
+        try:
+            assert not _can_be_written(program)
+        finally:
+            running.kill()
+    assert _can_be_written(program)
+    assert _can_be_written(tmp_path / "gone")
 
 
 def test_uninstall_that_was_cancelled_is_finished_by_the_next(tmp_path: Path) -> None:

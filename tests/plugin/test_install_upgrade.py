@@ -129,7 +129,7 @@ def test_what_was_typed_is_searched_for_at_once_after_the_installation(
     texts: list[str] = []
     dock.engine.changed.connect(lambda: texts.append(dock.notice.label.text()))
     install(tiny, wait_until)
-    assert any(text.startswith("The search engine is being installed") and text.endswith(" %.") for text in texts)
+    assert any(text.startswith("The search engine is being installed") and text.endswith("\u00a0%.") for text in texts)
     assert not dock.notice.isVisible()
     assert shown(bar).endswith("The search engine is installed.")
     found: list[str] = []
@@ -174,6 +174,7 @@ def test_an_upgraded_plugin_asks_for_an_update_and_works_until_then(
     install(tiny, wait_until)
     assert current(tiny.plugin.folder).python != old.python
     assert not tiny.session.state().is_outdated
+    wait_until(lambda: not old.folder.exists(), SECONDS)  # the engine ran from it until now
 
 
 def test_a_wrong_setting_is_told_with_both_ways_out(tiny: TinySession, dock: SearchDock) -> None:
@@ -220,6 +221,19 @@ def test_uninstalling_asks_and_says_what_stays(
     wait_until(lambda: "not installed an engine" in page.engine.state.text(), SECONDS)
     assert current(tiny.plugin.folder) is None
     assert dock.notice.button.text().replace("&", "") == "Install Engine…"
+
+
+def test_a_beginning_can_be_uninstalled_too(tiny: TinySession, page: OptionsPage, wait_until: Wait) -> None:
+    tiny.plugin.sick()
+    tiny.session.start(tiny.plugin.options())
+    wait_until(lambda: not tiny.session.is_running, SECONDS)
+    page.show()
+    assert page.engine.state.text() == "The plugin has not installed an engine."
+    texts: list[str] = []
+    answer(QMessageBox.StandardButton.Yes, texts)
+    page.engine.remove.click()
+    wait_until(lambda: not tiny.plugin.folder.exists(), SECONDS)
+    wait_until(lambda: not page.engine.remove.isEnabled(), SECONDS)
 
 
 def test_what_is_set_of_the_installation_is_kept(tiny: TinySession, page: OptionsPage, tmp_path: Path) -> None:
