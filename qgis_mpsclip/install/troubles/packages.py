@@ -10,6 +10,8 @@ from qgis_mpsclip.install.troubles.log import Log, Rule, Trouble
 
 # How the wheels of the locks are fetched on another machine for this one; uv is in the second lock.
 FETCH = "python -m pip download --no-deps --require-hashes --only-binary :all: --dest wheels -r engine.txt -r build.txt"
+# This one of samgeo.txt is on the index as source alone.
+FETCH_SOURCE = "--no-binary groundingdino-py"
 
 
 def _changed(log: Log) -> Trouble | None:
@@ -133,11 +135,12 @@ def _not_in_folder(log: Log) -> Trouble | None:
         ),
         tr(
             "Add the file {pattern} to it. All files are fetched on a computer with internet, with the same system and"
-            " the same Python version, by copying engine.txt (samgeo.txt for all segmenters) and build.txt from"
-            " {requirements} to it and running: {command}"
+            " the same Python version, by copying engine.txt and build.txt from {requirements} to it (for all"
+            " segmenters samgeo.txt in engine.txt's place, with {source} after :all:) and running: {command}"
         ).format(
             pattern=_file_pattern(wanted["pin"] if wanted else found["package"]),
             requirements=_requirements(),
+            source=FETCH_SOURCE,
             command=FETCH,
         ),
     )
