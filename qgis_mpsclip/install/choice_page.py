@@ -83,7 +83,7 @@ class ChoicePage(QWidget):
         return folder_problem(self._folder_text())
 
     def options(self) -> InstallOptions | None:
-        """What the fields say; None while nothing can be installed. What is typed of servers and folders is remembered."""
+        """What the fields say, which is remembered; None while nothing can be installed."""
         chosen = self.choice()
         try:
             folder = folder_named(self._folder_text())

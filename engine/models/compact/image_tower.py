@@ -38,7 +38,8 @@ class ImageTower(nn.Module):
         fold_batch_norm(self.net)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.net.forward_features(images)  # type: ignore[no-any-return,operator]
+        tokens: Tensor = self.net.forward_features(images)  # type: ignore[operator]
+        return tokens
 
     def drop_paths(self, rate: float) -> None:
         """Stochastic depth in training (Huang et al., arXiv 1603.09382), from 0 in the first block to ``rate``."""
