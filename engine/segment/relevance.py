@@ -61,8 +61,8 @@ class RelevanceSettings:
 
     zoom: float = 2.0
     windows: int = 5
-    presence: float = 1.0
-    contrast: float = 0.8
+    presence: float = 0.75
+    contrast: float = 0.4
     certain: float = 3.0
     least_deviation: float = 0.02
     superpixels: int = 100
