@@ -392,7 +392,7 @@ def test_a_missing_engine_is_told_with_the_way_to_the_options(
     type_and_enter(dock, "trees")
     finish(dock, 120)
     assert "nowhere" in dock.notice.label.text()
-    assert dock.notice.button.text() == "Open the options…"
+    assert (dock.notice.button.text(), dock.notice.other.text()) == ("Install Engine…", "Choose Another Python…")
     assert list(QgsProject.instance().mapLayers().values()) == [scene_layer]
     dock.clean_up()
     client.shutdown()

@@ -134,7 +134,8 @@ def test_results_come_in_the_chosen_crs(run: Run) -> None:
     assert hits.featureCount() == 6
     same = run()["HITS"]
     there = QgsCoordinateTransform(same.crs(), hits.crs(), QgsProject.instance())
-    assert there.transformBoundingBox(same.extent()).center().distance(hits.extent().center()) < 1
+    # The box around turned tiles is a little larger; another CRS would be far off.
+    assert there.transformBoundingBox(same.extent()).center().distance(hits.extent().center()) < 5
 
 
 def test_a_raster_without_a_crs_gives_hits_without_one(run: Run, scene_raster: Path, tmp_path: Path) -> None:
