@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,8 +28,9 @@ DRAW_SCENE = (
     "import sys; from pathlib import Path; from engine.demo.scene import write_scene;"
     "print(write_scene(Path(sys.argv[1]), size=int(sys.argv[2])).raster)"
 )
-# The authentication store of an earlier run has a master password that nobody knows any more.
-Path(QgsApplication.qgisSettingsDirPath(), "qgis-auth.db").unlink(missing_ok=True)
+# A store of logins and authorities for this run alone: not the user's, and not that of a run beside it.
+AUTHENTICATION = tempfile.mkdtemp(prefix="mpsclip-authentication-")
+os.environ["QGIS_AUTH_DB_DIR_PATH"] = AUTHENTICATION
 EXIT_STATUS = pytest.StashKey[int]()
 # Variables of the caller that would lead the plugin or the engine somewhere else.
 FOREIGN = ("MPSCLIP_LLM_URL", "MPSCLIP_LLM_MODEL", "MPSCLIP_LLM_API_KEY", "MPSCLIP_SEGMENTER_WEIGHTS")
@@ -44,6 +46,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Leaves, when all is told, without taking down PyQGIS, which at times frees things twice and crashes."""
     status = config.stash.get(EXIT_STATUS, None)
     reporter = config.pluginmanager.get_plugin("terminalreporter")
+    shutil.rmtree(AUTHENTICATION, ignore_errors=True)
     if status is not None and reporter is not None:
         reporter.flush()
         sys.stdout.flush()
