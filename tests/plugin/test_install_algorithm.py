@@ -16,6 +16,7 @@ import pytest
 
 from qgis_mpsclip.install.installed import current
 from tests.plugin.support.index_server import IndexServer
+from tests.plugin.support.processes import command_lines
 from tests.plugin.support.tiny_engine import TinyPlugin, ordinary_settings
 
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "qgis_mpsclip"
@@ -140,18 +141,5 @@ def test_an_interrupted_run_leaves_no_process_behind(machine: Machine, tmp_path:
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=SECONDS)
     assert "The installation was cancelled." in out
-    assert processes_of(tmp_path) == []
+    assert [command for command in command_lines() if command.startswith(str(tmp_path))] == []
     assert current(machine.data / "mpsclip" / "engines") is None
-
-
-def processes_of(folder: Path) -> list[str]:
-    """Command lines of running processes that run from a folder."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = os.fsdecode(file.read_bytes())
-        except OSError:
-            continue
-        if command.startswith(str(folder)):
-            found.append(command)
-    return found

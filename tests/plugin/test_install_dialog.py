@@ -22,9 +22,8 @@ from qgis_mpsclip.install.job import InstallJob
 from qgis_mpsclip.install.places import default_folder
 from qgis_mpsclip.install.plan import Choice
 from qgis_mpsclip.install.session import Installation, adopt
-from tests.plugin.support.index_server import IndexServer
-from tests.plugin.support.tiny_engine import TinyPlugin, ordinary_settings
-from tests.plugin.support.tiny_session import TinySession
+from tests.plugin.support.processes import processes_naming
+from tests.plugin.support.tiny_session import TinySession, tiny_session
 
 SECONDS = 120.0  # a busy machine; an installation takes two or three
 Wait = Callable[..., None]
@@ -32,16 +31,8 @@ Wait = Callable[..., None]
 
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, private_settings: object) -> Iterator[TinySession]:
-    ordinary_settings(monkeypatch, tmp_path / "programs")
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.delenv("MPSCLIP_PYTHON", raising=False)
-    with IndexServer() as index:
-        index.add("alpha", "1.0")
-        plugin = TinyPlugin(tmp_path / "plugin ü", index)
-        plugin.write_locks()
-        made = TinySession(plugin)
+    with tiny_session(tmp_path, monkeypatch, "plugin ü") as made:
         yield made
-        made.end()
 
 
 @pytest.fixture
@@ -343,7 +334,7 @@ def test_unloading_ends_it_and_all_its_processes(tiny: TinySession, wait_until: 
     tiny.session.start(tiny.plugin.options())
     wait_until((tiny.plugin.engine_src / "began").exists, SECONDS)
     tiny.session.shut_down()
-    assert processes_of(tiny.plugin.folder) == []
+    assert processes_naming(tiny.plugin.folder) == []
     assert QgsApplication.taskManager().activeTasks() == []
     tiny.session = type(tiny.session)(tiny.settings, tiny.client, package=tiny.package)
 
@@ -399,19 +390,6 @@ def ask_blocking(tiny: TinySession) -> object:
 
 def runs_from(pid: object) -> str:
     return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0")[0]
-
-
-def processes_of(folder: Path) -> list[str]:
-    """Command lines of running processes that name a folder."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = os.fsdecode(file.read_bytes())
-        except OSError:
-            continue
-        if str(folder) in command:
-            found.append(command)
-    return found
 
 
 def test_choice_of_the_lock_that_is_installed_stays(

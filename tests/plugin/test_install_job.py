@@ -20,6 +20,7 @@ from qgis_mpsclip.install.installed import InstalledEnvironment, current, is_out
 from qgis_mpsclip.install.job import STEPS, InstallJob, InstallProgress
 from qgis_mpsclip.install.partial import resumed_or_new
 from tests.plugin.support.index_server import IndexServer
+from tests.plugin.support.processes import processes_naming
 from tests.plugin.support.tiny_engine import PLATFORMS, TinyPlugin, ordinary_settings, uv_wheel
 
 CANCEL_SECONDS = 2.0
@@ -85,19 +86,6 @@ def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.02)
-
-
-def processes_below(folder: Path) -> list[str]:
-    """Command lines of running processes that name a folder."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = os.fsdecode(file.read_bytes())
-        except OSError:
-            continue
-        if str(folder) in command:
-            found.append(command)
-    return found
 
 
 def test_environment_holds_the_locked_packages_and_is_in_use(plugin: TinyPlugin, tmp_path: Path) -> None:
@@ -194,7 +182,7 @@ def test_cancel_in_the_middle_of_a_download_ends_all_children(plugin: TinyPlugin
     assert started.cancel() < CANCEL_SECONDS
     assert isinstance(started.error, InstallCancelled)
     assert current(plugin.folder) is None
-    assert processes_below(plugin.folder) == []
+    assert processes_naming(plugin.folder) == []
 
 
 def test_installation_goes_on_from_what_was_downloaded(plugin: TinyPlugin, index: IndexServer, tmp_path: Path) -> None:
@@ -218,7 +206,7 @@ def test_cancel_while_the_doctor_looks_keeps_what_was_installed(plugin: TinyPlug
     started = Started(InstallJob(plugin.options()))
     wait_for((plugin.engine_src / "began").exists)
     assert started.cancel() < CANCEL_SECONDS
-    assert processes_below(plugin.folder) == []
+    assert processes_naming(plugin.folder) == []
     (kept,) = old_environments(plugin.folder)
     (plugin.engine_src / "slow").unlink()
     index.requests.clear()

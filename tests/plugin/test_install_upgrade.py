@@ -15,9 +15,7 @@ from qgis.PyQt.QtWidgets import QApplication, QMessageBox, QTextEdit
 from qgis_mpsclip.dock import SearchDock
 from qgis_mpsclip.install.installed import current
 from qgis_mpsclip.options_page import OptionsPage
-from tests.plugin.support.index_server import IndexServer
-from tests.plugin.support.tiny_engine import TinyPlugin, ordinary_settings
-from tests.plugin.support.tiny_session import TinySession
+from tests.plugin.support.tiny_session import TinySession, tiny_session
 
 SECONDS = 120.0
 WIDEST = 300  # logical pixels: a dock beside the map on a small screen
@@ -26,17 +24,9 @@ Wait = Callable[..., None]
 
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, private_settings: object) -> Iterator[TinySession]:
-    ordinary_settings(monkeypatch, tmp_path / "programs")
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.delenv("MPSCLIP_PYTHON", raising=False)
-    with IndexServer() as index:
-        index.add("alpha", "1.0")
-        plugin = TinyPlugin(tmp_path / "plugin", index)
-        plugin.write_locks()
-        made = TinySession(plugin)
+    with tiny_session(tmp_path, monkeypatch) as made:
         made.settings.results_folder = str(tmp_path / "results")
         yield made
-        made.end()
 
 
 @pytest.fixture

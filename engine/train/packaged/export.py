@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from engine.models.compact.dual_encoder import CompactParts
 from engine.models.compact.quantise import quantise
 from engine.models.compact.text_tower import TextTowerConfig
 from engine.models.packaged import FORMAT
+from engine.train.packaged.checkpoint import parts_of
 
 
 def export(checkpoint: Path, target: Path) -> Path:
@@ -21,8 +22,7 @@ def export(checkpoint: Path, target: Path) -> Path:
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
     config, text = saved["config"], TextTowerConfig(len(saved["vocabulary"]))
     architecture: dict[str, Any] = {"positions": text.positions, "embed_dim": config["embed_dim"]}
-    # Checkpoints of earlier versions do not name the parts: they have none.
-    parts = CompactParts(**{part.name: config[part.name] for part in fields(CompactParts) if part.name in config})
+    parts = parts_of(config)
     if parts != CompactParts():
         architecture["parts"] = asdict(parts)
     metadata = {

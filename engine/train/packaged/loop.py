@@ -17,8 +17,10 @@ from torch import Tensor, nn
 from engine.errors import UsageError
 from engine.evaluate.retrieval import RetrievalReport
 from engine.models.compact.dual_encoder import PART_PREFIXES, DualEncoder
+from engine.train.packaged.average import follow
 from engine.train.packaged.base_weights import efficientnet, load_minilm
 from engine.train.packaged.batch import draw_batch
+from engine.train.packaged.checkpoint import save_checkpoint
 from engine.train.packaged.config import TrainingConfig
 from engine.train.packaged.data import TrainingData
 from engine.train.packaged.likeness import Likeness
@@ -104,10 +106,7 @@ class Trainer:
                 )
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
-                decay = min(self.config.ema_decay, (1 + step) / (10 + step))
-                with torch.no_grad():
-                    for kept, new in zip(average.parameters(), self.model.parameters(), strict=True):
-                        kept.lerp_(new, 1 - decay)
+                follow(average, self.model, step, self.config.ema_decay)
                 step += 1
                 running = loss.item() if step == 1 else 0.98 * running + 0.02 * loss.item()
                 self.progress(Progress("train", step, total, f"loss {running:.3f}"))
@@ -147,9 +146,7 @@ class Trainer:
 
     def save(self, name: str, model: DualEncoder) -> None:
         """Writes a checkpoint into the run's folder."""
-        state = {k: v.cpu().contiguous() for k, v in model.state_dict().items()}
-        checkpoint = {"model": state, "vocabulary": self.data.vocabulary, "config": self.config.model_dump()}
-        torch.save(checkpoint, self.folder / name)
+        save_checkpoint(self.folder / name, model, self.data.vocabulary, self.config.model_dump())
 
     def _published(self, texts: Sequence[str]) -> Tensor:
         """Features of texts from the text tower as it was published, which is made when it is first asked for."""

@@ -17,7 +17,6 @@ from engine.models.compact.tokenizer import tokenize
 from engine.train.losses import (
     attribution,
     multi_positive_contrastive,
-    multiple_instance_contrastive,
     noun_prior_divergence,
     text_to_image_contrastive,
 )
@@ -30,6 +29,7 @@ from engine.train.objectives import (
 from engine.train.packaged.batch import Batch
 from engine.train.packaged.config import TrainingConfig
 from engine.train.packaged.data import TrainingData
+from engine.train.packaged.dense import dense_loss
 from engine.train.packaged.likeness import Likeness
 from engine.train.packaged.mosaic import PARTS, mosaics
 from engine.train.packaged.queue import EmbeddingQueue
@@ -153,15 +153,8 @@ class Objective(nn.Module):
         """Tokens of mosaics against the texts of the images that they show; ``own`` ``(B, T)``."""
         canvas, owners = mosaics(batch.pixels, self.config.mosaic_size, STRIDE, self.random)
         tokens = model.embed_tokens(self._input(canvas)).flatten(0, 2)  # (P, E)
-        owners = owners.flatten().to(self.device)
-        scale, right = self.config.dense_scale, own.to(self.device)[owners]
-        loss = text_to_image_contrastive(scale * captions @ tokens.T, right.T)  # each token looks for its texts
-        on_canvas = batch.shown.to(self.device)[owners]
-        answerable = on_canvas.any(0)
-        if bool(answerable.any()):
-            logits = scale * tokens @ nouns[answerable].T
-            loss = loss + multiple_instance_contrastive(logits, on_canvas[:, answerable])
-        return loss
+        owners, right, shown = (each.to(self.device) for each in (owners.flatten(), own, batch.shown))
+        return dense_loss(tokens, owners, captions, right, nouns, shown, self.config.dense_scale)
 
     def _embed_texts(self, model: Any, texts: list[str]) -> Tensor:
         """Embeddings ``(T, E)``; texts of like length share a call, else padding would cost more than the words."""

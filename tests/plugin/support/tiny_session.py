@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from qgis_mpsclip.client import EngineClient, Interpreter, find_interpreter
 from qgis_mpsclip.install.session import Installation
 from qgis_mpsclip.settings import Settings
-from tests.plugin.support.tiny_engine import ENGINE, TinyPlugin
+from tests.plugin.support.index_server import IndexServer
+from tests.plugin.support.tiny_engine import ENGINE, TinyPlugin, ordinary_settings
 
 PEER = Path(__file__).resolve().parent.parent / "client_peer" / "engine" / "__main__.py"
 SERVE = 'import runpy, sys\nif sys.argv[1] == "serve":\n    runpy.run_module("engine.peer")\n'
@@ -54,3 +59,18 @@ class TinySession:
     def end(self) -> None:
         self.session.shut_down()
         self.client.shutdown()
+
+
+@contextmanager
+def tiny_session(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str = "plugin") -> Iterator[TinySession]:
+    """A session over a plugin ``folder / name`` whose one package a local index serves; ended afterwards."""
+    ordinary_settings(monkeypatch, folder / "programs")
+    monkeypatch.setenv("UV_CACHE_DIR", str(folder / "cache"))
+    monkeypatch.delenv("MPSCLIP_PYTHON", raising=False)
+    with IndexServer() as index:
+        index.add("alpha", "1.0")
+        plugin = TinyPlugin(folder / name, index)
+        plugin.write_locks()
+        made = TinySession(plugin)
+        yield made
+        made.end()

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from engine.models.compact.dual_encoder import DualEncoder
 from engine.models.compact.image_tower import STRIDE, normalise_pixels
-from engine.train.losses import multiple_instance_contrastive, text_to_image_contrastive
 from engine.train.packaged.augment import jitter_colours
+from engine.train.packaged.average import follow
 from engine.train.packaged.data import TrainingData
+from engine.train.packaged.dense import dense_loss
 from engine.train.packaged.distil.config import DistilConfig
-from engine.train.packaged.distil.regression import fit_head, follow, learning_rate_factor, regression_loss
+from engine.train.packaged.distil.regression import fit_head, learning_rate_factor, regression_loss
 from engine.train.packaged.distil.views import SYMMETRIES, FixedViews, symmetry
 from engine.train.packaged.loop import trainable
 from engine.train.packaged.measure import pooled_features
@@ -127,16 +128,12 @@ class ImageStudent:
         for row in rows.tolist():
             pool = self.data.train[row].captions
             captions.append(self.text_targets[pool[int(torch.randint(len(pool), (), generator=self.random))]])
-        own = torch.eye(len(rows))[owners].T.to(device)
-        loss = text_to_image_contrastive(DENSE_SCALE * torch.stack(captions).to(device) @ tokens.T, own)
         nouns, shown = self.data.nouns.sample(rows, self.random)
-        on_canvas = shown[owners].to(device)
-        answerable = on_canvas.any(0)
-        if bool(answerable.any()):
-            names = torch.stack([self.text_targets[noun] for noun in nouns]).to(device)
-            logits = DENSE_SCALE * tokens @ names[answerable].T
-            loss = loss + multiple_instance_contrastive(logits, on_canvas[:, answerable])
-        return loss
+        named = [self.text_targets[noun] for noun in nouns]
+        wanted = torch.stack(captions).to(device)
+        names = torch.stack(named).to(device) if named else wanted[:0]
+        own, owners, shown = (each.to(device) for each in (torch.eye(len(rows)), owners, shown))
+        return dense_loss(tokens, owners, wanted, own, names, shown, DENSE_SCALE)
 
     def _input(self, pixels: Tensor) -> Tensor:
         return normalise_pixels(pixels).to(self.fabric.device, memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""What both students share: the loss against fixed targets, the schedule, the running average, a head to start from."""
+"""What both students share: the loss against fixed targets, the schedule, a head to start from."""
 
 from __future__ import annotations
 
@@ -34,14 +34,6 @@ def regression_loss(embeddings: Tensor, targets: Tensor, bank: Tensor, cosine_we
 def learning_rate_factor(step: int, total: int) -> float:
     """A line up over the first twentieth, under a cosine down to 0."""
     return min((step + 1) / max(1.0, WARM_UP * total), 0.5 * (1 + math.cos(math.pi * step / total)))
-
-
-@torch.no_grad()
-def follow(average: nn.Module, model: nn.Module, step: int, decay: float) -> None:
-    """Moves the running average; in the first steps faster."""
-    decay = min(decay, (1 + step) / (10 + step))
-    for kept, new in zip(average.parameters(), model.parameters(), strict=True):
-        kept.lerp_(new, 1 - decay)
 
 
 @torch.no_grad()

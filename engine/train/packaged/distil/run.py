@@ -15,15 +15,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engine.evaluate.retrieval import RetrievalReport
+from engine.evaluate.rsicd import QUARTER_TURNS
 from engine.models.compact.dual_encoder import DualEncoder
 from engine.models.compact.image_tower import ImageTower
 from engine.train.packaged.base_weights import efficientnet
+from engine.train.packaged.checkpoint import read_checkpoint, save_checkpoint
 from engine.train.packaged.config import TrainingConfig
 from engine.train.packaged.data import TrainingData, texts_of
 from engine.train.packaged.distil.config import DistilConfig
 from engine.train.packaged.distil.image_student import ImageStudent
 from engine.train.packaged.distil.space import TargetSpace
-from engine.train.packaged.distil.teachers import Teachers, network, read_checkpoint
+from engine.train.packaged.distil.teachers import Teachers, network
 from engine.train.packaged.distil.text_student import fit_text_head
 from engine.train.packaged.distil.views import SYMMETRIES, FixedViews
 from engine.train.packaged.measure import val_report
@@ -31,7 +33,6 @@ from engine.types import Progress, ProgressSink, no_progress
 
 TEACHER_BATCH = 64
 TARGETS_FILE = "targets.safetensors"
-QUARTER_TURNS = range(4)
 PHRASES = ("an aerial photo of {}", "a satellite image of {}", "{} seen from above", "many {}")
 PAIRS = ("{} and {}", "{} near {}", "{} beside a {}", "{} with {}", "{} next to {}")
 PAIR_COUNT = 4000
@@ -60,6 +61,7 @@ def distil(
     """
     started = time.monotonic()
     saved = read_checkpoint(teachers[0])
+    digests = [hashlib.sha256(teacher.read_bytes()).hexdigest() for teacher in teachers]
     training = TrainingConfig.model_validate(
         {k: v for k, v in saved["config"].items() if k in TrainingConfig.model_fields}
     )
@@ -67,7 +69,7 @@ def distil(
     random = torch.Generator().manual_seed(config.seed)
     views = FixedViews(loaded.pixels, config.crops, config.mixtures, config.smallest_crop, random)
     texts, owners = texts_to_learn(loaded, config.seed)
-    embedded = _teach(teachers, loaded, views, texts, config, fabric, out / TARGETS_FILE, random, progress)
+    embedded = _teach(teachers, digests, loaded, views, texts, config, fabric, out / TARGETS_FILE, random, progress)
     said = owners >= 0
     space = TargetSpace(
         embedded["images"][:, 0],
@@ -99,8 +101,9 @@ def distil(
         reports.append(report)
         best = max(reports, key=lambda r: r.mean_recall)
         if best is report:
-            _save(out / "best.pt", average, loaded.vocabulary, student_training, config)
-        _write_report(out / "report.json", config, teachers, history, best)
+            settings = {**student_training.model_dump(), "distil": config.model_dump()}
+            save_checkpoint(out / "best.pt", average, loaded.vocabulary, settings)
+        _write_report(out / "report.json", config, digests, history, best)
 
     text_targets = dict(zip(texts, targets, strict=True))
     ImageStudent(model, loaded, views, images, text_targets, config, fabric, random, progress).run(epoch_done)
@@ -137,6 +140,7 @@ def _student(saved: dict[str, Any], teacher: TrainingConfig, training: TrainingC
 
 def _teach(
     teachers: Sequence[Path],
+    digests: list[str],
     data: TrainingData,
     views: FixedViews,
     texts: list[str],
@@ -147,14 +151,13 @@ def _teach(
     progress: ProgressSink,
 ) -> dict[str, Tensor]:
     """The teachers' embeddings of all views ``(N, V, D)`` and of the texts ``(T, D)``, computed once."""
-    digest = hashlib.sha256(config.model_dump_json().encode())
-    for part in (*(teacher.read_bytes() for teacher in teachers), *(text.encode() for text in texts)):
-        digest.update(part)
+    made_of = json.dumps([config.model_dump_json(), digests, texts])
+    digest = hashlib.sha256(made_of.encode()).digest()
     # Drawn before the file is looked for, so that what comes later draws the same either way.
     turns = [torch.randperm(SYMMETRIES, generator=random)[: config.turns].tolist() for _ in range(len(views))]
     if file.exists():
         kept = load_file(file)
-        if bytes(kept.pop("digest").tolist()) == digest.digest():
+        if bytes(kept.pop("digest").tolist()) == digest:
             return {name: tensor.float() for name, tensor in kept.items()}
     teacher = Teachers(teachers, fabric.device)
     count = len(data.train)
@@ -168,24 +171,16 @@ def _teach(
         parts.append(torch.stack(seen, 1).half())
         progress(Progress("teachers", rows.stop, count))
     found = {"images": torch.cat(parts), "texts": teacher.texts(texts).half()}
-    save_file({**found, "digest": torch.tensor(list(digest.digest()), dtype=torch.uint8)}, file)
+    save_file({**found, "digest": torch.tensor(list(digest), dtype=torch.uint8)}, file)
     return {name: tensor.float() for name, tensor in found.items()}
 
 
-def _save(
-    file: Path, model: DualEncoder, vocabulary: list[str], training: TrainingConfig, config: DistilConfig
-) -> None:
-    state = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
-    settings: dict[str, Any] = {**training.model_dump(), "distil": config.model_dump()}
-    torch.save({"model": state, "vocabulary": vocabulary, "config": settings}, file)
-
-
 def _write_report(
-    file: Path, config: DistilConfig, teachers: Sequence[Path], history: list[dict[str, float]], best: RetrievalReport
+    file: Path, config: DistilConfig, teachers: list[str], history: list[dict[str, float]], best: RetrievalReport
 ) -> None:
     report = {
         "distil": config.model_dump(),
-        "teachers": [hashlib.sha256(teacher.read_bytes()).hexdigest() for teacher in teachers],
+        "teachers": teachers,  # sha256 of their checkpoints
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "history": history,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from engine.errors import UsageError
-from engine.models.compact.dual_encoder import CompactParts, DualEncoder
+from engine.models.compact.dual_encoder import DualEncoder
 from engine.models.compact.image_tower import normalise_pixels
 from engine.models.compact.text_tower import TextTowerConfig
 from engine.models.compact.tokenizer import build_tokenizer, tokenize
 from engine.models.precision import inference_dtype
+from engine.train.packaged.checkpoint import parts_of, read_checkpoint
 from engine.train.packaged.distil.views import symmetry
 
 TEXT_BATCH = 256
@@ -75,26 +74,7 @@ class Teachers:
 def network(saved: dict[str, Any]) -> DualEncoder:
     """The network of a checkpoint, with its weights."""
     config = saved["config"]
-    # Checkpoints of earlier versions do not name the parts: they have none.
-    parts = CompactParts(**{part.name: config[part.name] for part in fields(CompactParts) if part.name in config})
-    model = DualEncoder(TextTowerConfig(len(saved["vocabulary"])), config["embed_dim"], parts=parts)
+    text = TextTowerConfig(len(saved["vocabulary"]))
+    model = DualEncoder(text, config["embed_dim"], parts=parts_of(config))
     model.load_state_dict(saved["model"])
     return model
-
-
-def read_checkpoint(file: Path) -> dict[str, Any]:
-    """What a training run of the packaged model saved.
-
-    Raises:
-        UsageError: it is nothing of that kind.
-    """
-    try:
-        saved = torch.load(file, map_location="cpu", weights_only=True)
-        if not {"model", "vocabulary", "config"} <= set(saved):
-            raise KeyError("model, vocabulary or config")
-    except Exception as error:  # torch raises whatever the bytes lead to
-        raise UsageError(
-            f"{file} is no checkpoint of the packaged model: {error}",
-            "Name best.pt of a run of 'mpsclip train packaged'.",
-        ) from error
-    return dict(saved)
