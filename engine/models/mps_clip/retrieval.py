@@ -12,21 +12,21 @@ from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor
 
 from engine.errors import ModelError, UsageError
-from engine.models.catalogue import CLIP_MEAN, CLIP_STD, Channels, catalogue
+from engine.models.catalogue import CLIP_MEAN, CLIP_STD, Channels
 from engine.models.checkpoint import read_state_dict
+from engine.models.clip_backbone import describe
 from engine.models.contract import ModelIdentity, ScoreMode
-from engine.models.mps_clip.adapter_file import AdapterRecord, load_adapters, read_metadata, read_record
-from engine.models.mps_clip.build import RANDOM, BuiltMpsClip, build_from_catalogue, build_mps_clip, describe
+from engine.models.mps_clip.adapter_file import PREFIX, load_adapters, read_record
+from engine.models.mps_clip.build import build_from_source
 from engine.models.mps_clip.network import MpsClip
 from engine.models.mps_clip.released import build_released
 from engine.models.open_clip_backbone import OpenClipModel, describe_preprocessing, image_side
+from engine.models.trained_file import find_backbone, parse_form, read_metadata
 from engine.models.weights import file_sha256
 from engine.types import ProgressSink, no_progress
 
-PREFIX = "mps_clip:"
 # Whole networks of this project's training: released names, and the architecture in the metadata.
 WHOLE_FORMAT = "mpsclip-whole-1"
-FORM = f"{PREFIX}FILE or {PREFIX}FILE@BACKBONE"
 
 
 class MpsClipModel(OpenClipModel):
@@ -76,7 +76,7 @@ class MpsClipModel(OpenClipModel):
 
 
 def load_mps_clip(given: str, device: torch.device, progress: ProgressSink = no_progress) -> MpsClipModel:
-    """Loads what a user names by :data:`FORM`.
+    """Loads what a user names by ``mps_clip:FILE`` or ``mps_clip:FILE@BACKBONE``.
 
     FILE is what mpsclip's training wrote, adapters and heads; its backbone is found by what the file records of it: in
     the catalogue, or beside the file. BACKBONE, a file or an id of the catalogue, says where else it is; it must be the
@@ -93,11 +93,17 @@ def load_mps_clip(given: str, device: torch.device, progress: ProgressSink = no_
         ModelError: a file is missing or damaged, does not fit, or belongs to another backbone;
             :class:`engine.errors.DownloadError` if the backbone cannot be fetched.
     """
-    file, backbone = _parse(given)
+    file, backbone = parse_form(given, PREFIX)
     record = read_record(file)
     if record is None:
         return _load_released(file, backbone, device)
-    built = _build_backbone(record, file, backbone, progress)
+    built = build_from_source(
+        find_backbone(record, file, backbone, PREFIX, progress),
+        bottleneck=record.bottleneck,
+        adapter_heads=record.adapter_heads,
+        views=record.views,
+        temperature=record.temperature,
+    )
     load_adapters(built, file)
     weights = hashlib.sha256(f"{record.backbone_sha256} {file_sha256(file)}".encode()).hexdigest()
     preprocessing = describe_preprocessing(built.image_size, record.mean, record.std)
@@ -110,55 +116,6 @@ def load_mps_clip(given: str, device: torch.device, progress: ProgressSink = no_
         std=record.std,
         device=device,
         default_mode=record.default_mode,
-    )
-
-
-def _parse(given: str) -> tuple[Path, str | None]:
-    rest = given.removeprefix(PREFIX)
-    file, backbone = Path(rest).expanduser(), None
-    if "@" in rest and not file.is_file():  # a file's own name may have the sign
-        before, _, after = rest.rpartition("@")
-        file, backbone = Path(before).expanduser(), after
-        rest = before if after else ""
-    if not rest:
-        raise UsageError(
-            f"{given!r} is not of the form {FORM}.",
-            f"For example {PREFIX}/data/adapters.safetensors@openai-vit-b-32",
-            model=given,
-        )
-    if not file.is_file():
-        raise ModelError(f"There is no weight file {file}.", "Check the path.", path=str(file))
-    return file, backbone
-
-
-def _build_backbone(record: AdapterRecord, file: Path, given: str | None, progress: ProgressSink) -> BuiltMpsClip:
-    """The model that the record describes, on the backbone that is given or found; which need not be the record's."""
-    name = given or record.backbone_name
-    options: dict[str, Any] = {
-        "bottleneck": record.bottleneck,
-        "adapter_heads": record.adapter_heads,
-        "views": record.views,
-        "temperature": record.temperature,
-    }
-    if given is None and name.startswith(RANDOM):
-        return build_mps_clip(record.architecture, None, seed=int(name.removeprefix(RANDOM)), **options)
-    path = Path(given).expanduser() if given else file.with_name(name)
-    if path.is_file():
-        return build_mps_clip(record.architecture, path, **options)
-    if name in catalogue().ids:
-        return build_from_catalogue(name, progress, **options)
-    if given:
-        raise UsageError(
-            f"The backbone {given!r} is neither a file nor a model of the catalogue.",
-            f"The form is {FORM}; the catalogue's models: mpsclip models list",
-            model=given,
-        )
-    raise ModelError(
-        f"{file} needs its backbone {name} ({record.architecture}, sha256 {record.backbone_sha256}).",
-        f"Put it beside the file, or give it: {PREFIX}{file}@BACKBONE",
-        path=str(file),
-        backbone=name,
-        sha256=record.backbone_sha256,
     )
 
 

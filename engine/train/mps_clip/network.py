@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
-
 from torch import Tensor, nn
 
-from engine.errors import UsageError
-from engine.models.catalogue import Channels, catalogue
-from engine.models.mps_clip.build import BuiltMpsClip, build_from_catalogue, build_mps_clip
+from engine.models.catalogue import Channels
+from engine.models.clip_backbone import chosen_source
+from engine.models.mps_clip.build import BuiltMpsClip, build_from_source
 from engine.models.mps_clip.network import MpsClip
 from engine.train.mps_clip.config import ModelSettings
 from engine.train.mps_clip.data import standardise
@@ -31,26 +27,14 @@ def build_network(settings: ModelSettings, seed: int, progress: ProgressSink) ->
         UsageError: open_clip cannot build the architecture.
         ModelError: the weights are missing, damaged or do not fit.
     """
-    sizes: dict[str, Any] = {
-        "bottleneck": settings.bottleneck,
-        "adapter_heads": settings.adapter_heads,
-        "views": settings.views,
-        "temperature": settings.temperature,
-    }
-    sizes["seed"] = derived_seed(seed, Purpose.WEIGHTS)
-    table = settings.architecture
-    architecture = table if isinstance(table, str) else json.dumps(table, sort_keys=True)
-    if settings.weights in catalogue().ids:
-        built = build_from_catalogue(settings.weights, progress, **sizes)
-        if built.backbone.architecture != architecture:
-            raise UsageError(
-                f"The weights {settings.weights} belong to {built.backbone.architecture}, not to {architecture}.",
-                "Set model.architecture to that name.",
-                weights=settings.weights,
-            )
-    else:
-        file = Path(settings.weights).expanduser() if settings.weights else None
-        built = build_mps_clip(architecture, file, **sizes)
+    source = chosen_source(settings.architecture, settings.weights, derived_seed(seed, Purpose.WEIGHTS), progress)
+    built = build_from_source(
+        source,
+        bottleneck=settings.bottleneck,
+        adapter_heads=settings.adapter_heads,
+        views=settings.views,
+        temperature=settings.temperature,
+    )
     net = built.model
     if settings.train_backbone:
         net.requires_grad_(True)
