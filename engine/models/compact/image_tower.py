@@ -60,8 +60,18 @@ def fold_batch_norm(net: nn.Module) -> None:
     layers = _walk(net)
     for (owner, place, convolution), (parent, name, norm) in pairwise(layers):
         if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-            setattr(owner, place, fuse_conv_bn_eval(convolution.eval(), norm.eval()))
+            setattr(owner, place, _folded(convolution, norm))
             setattr(parent, name, getattr(norm, "act", nn.Identity()))
+
+
+def _folded(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
+    """One convolution for both. Without values (on the meta device), it only gets the place of its bias: arithmetic
+    that computes nothing would be most of the time of loading a model."""
+    if not convolution.weight.is_meta:
+        return fuse_conv_bn_eval(convolution.eval(), norm.eval())
+    if convolution.bias is None:
+        convolution.bias = nn.Parameter(torch.empty(convolution.out_channels, device=convolution.weight.device))
+    return convolution
 
 
 def _walk(net: nn.Module) -> list[tuple[nn.Module, str, nn.Module]]:
