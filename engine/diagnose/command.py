@@ -12,6 +12,7 @@ from pathlib import Path
 from engine.diagnose.doctor import examine
 from engine.diagnose.finding import Finding
 from engine.diagnose.page import markdown
+from engine.diagnose.profiles import AUTO, CHOICES
 
 NAME = "doctor"
 HELP = "check this installation"
@@ -27,12 +28,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="folder of the index (default: the user's cache)")
     parser.add_argument("--device", metavar="NAME", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    parser.add_argument(
+        "--profile",
+        choices=CHOICES,
+        default=AUTO,
+        help="what was installed: engine, samgeo (with the SamGeo segmenters), or auto: what is found (default)",
+    )
 
 
 def report(args: argparse.Namespace, show: Print) -> int:
     """Prints every finding; returns the exit status: 1 if one of them is bad."""
     findings = []
-    for finding in examine(args.cache, args.device):
+    for finding in examine(args.cache, args.device, args.profile):
         findings.append(finding)
         if not args.json and not args.markdown:
             show(_line(finding))
@@ -62,5 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _line(finding: Finding) -> str:
     state = "ok " if finding.ok else "BAD"
-    words = " ".join(part for part in (finding.detail, finding.remedy) if part)
+    detail, remedy = finding.detail, finding.remedy
+    if remedy and not detail.endswith((".", "!", "?")):
+        detail += "."  # what follows is a sentence of its own
+    words = " ".join(part for part in (detail, remedy) if part)
     return f"{state}  {finding.check}: {words} ({finding.seconds:.1f} s)"

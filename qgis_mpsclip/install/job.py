@@ -206,6 +206,7 @@ class InstallJob:
         self._say("doctor", tr("Checking the new environment"))
         partial.begin("doctor")
         command = [partial.python, "-s", "-X", "utf8", "-m", "engine", "doctor", "--json"]
+        command += ["--profile", self._choice.profile]
         settings = Settings()
         for option, value in (("--cache", settings.cache_folder.strip()), ("--device", settings.device.strip())):
             command += [option, value] if value else []
@@ -221,12 +222,10 @@ class InstallJob:
             write_json(partial.folder / REPORT, self.report)
             return
         trouble = recognise(done.output, done.returncode, str(partial.python), str(self._log.file or ""))
-        kind = "doctor" if trouble.kind == "unknown" else trouble.kind
-        raise InstallError(
-            tr("The new environment does not pass its checks: {problem}").format(problem=trouble.problem),
-            trouble.remedy,
-            kind,
-        )
+        if trouble.kind == "unknown":  # it named no finding
+            raise InstallError(trouble.problem, trouble.remedy, "doctor")
+        problem = tr("The new environment does not pass its checks: {problem}").format(problem=trouble.problem)
+        raise InstallError(problem, trouble.remedy, trouble.kind)
 
     def _switch(self, uv: Path, partial: Partial) -> InstalledEnvironment:
         self._say("switch", tr("Switching to the new environment"))

@@ -589,7 +589,7 @@ def test_finding_that_no_rule_knows_is_told_with_its_own_remedy() -> None:
     bad = {"check": "GDAL", "ok": False, "detail": "cannot read .jp2", "remedy": "Reinstall rasterio."}
     trouble = recognise(json.dumps({"healthy": False, "findings": [bad]}), 1)
     assert trouble.kind == "doctor"
-    assert "GDAL: cannot read .jp2" in trouble.problem and trouble.remedy == "Reinstall rasterio."
+    assert (trouble.problem, trouble.remedy) == ("GDAL: cannot read .jp2", "Reinstall rasterio.")
 
 
 def test_unknown_trouble_shows_the_last_lines_and_the_log() -> None:

@@ -13,13 +13,13 @@ import pytest
 from engine.diagnose import command
 from engine.diagnose.doctor import jobs
 from engine.diagnose.finding import Finding
-from engine.diagnose.packages import PACKAGES
 from engine.diagnose.page import markdown
+from engine.diagnose.profiles import PACKAGES
 from engine.diagnose.redact import Machine
 
 ROOT = Path(__file__).resolve().parents[3]
 BAD = Finding("index folder", False, "/home/jsmith/x | cannot be written: http://me:pw@host/y", "Choose another.", 0.25)
-GOOD = Finding("torch", True, "2.15.0", "", 12.0)
+GOOD = Finding("torch", True, "2.15.0", "Update it.", 12.0)
 
 
 def test_a_healthy_installation_on_a_page_without_names(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_healthy_installation_on_a_page_without_names(tmp_path: Path) -> None:
         "MPSCLIP_CACHE": str(home / "gis cache"),
     }
     done = subprocess.run(
-        [sys.executable, "-s", "-X", "utf8", "-m", "engine", "doctor", "--markdown"],
+        [sys.executable, "-s", "-X", "utf8", "-m", "engine", "doctor", "--markdown", "--profile", "engine"],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -44,7 +44,7 @@ def test_a_healthy_installation_on_a_page_without_names(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     page = done.stdout
-    assert page.startswith(f"### MPS-CLIP doctor: all {4 + len(jobs(None, 'auto'))} checks passed")
+    assert page.startswith(f"### MPS-CLIP doctor: all {4 + len(jobs(None, 'auto', 'engine'))} checks passed")
     assert [word for word in ("jsmith", "topsecret", "proxy.corp", "ws-0815", str(tmp_path)) if word in page] == []
     assert "MPSCLIP_CACHE=~/gis cache" in page
     assert "HTTPS_PROXY is set" in page
@@ -60,7 +60,7 @@ def test_bad_findings_stand_first_with_their_remedies() -> None:
         r"| **BAD** | index folder | ~/x \| cannot be written: http://… | 0.2 |",
         "| ok | torch | 2.15.0 | 12.0 |",
     ]
-    assert page.endswith("What to do:\n\n- index folder: Choose another.\n")
+    assert page.endswith("What to do:\n\n- torch: Update it.\n- index folder: Choose another.\n")
 
 
 def test_a_page_names_no_folders_outside_the_home() -> None:
@@ -91,8 +91,10 @@ def test_the_exit_status_tells_whether_something_is_bad(
     if form == ["--json"]:
         told = json.loads(out)
         assert told["healthy"] is (status == 0)
-        first = {"check": "torch", "ok": True, "detail": "2.15.0", "remedy": "", "seconds": 12.0}
+        first = {"check": "torch", "ok": True, "detail": "2.15.0", "remedy": "Update it.", "seconds": 12.0}
         assert told["findings"][0] == first
+    if not form:
+        assert out.splitlines()[0] == "ok   torch: 2.15.0. Update it. (12.0 s)"
     if not form and status:
         assert out.splitlines()[1].startswith("BAD  index folder: ")
         assert out.splitlines()[1].endswith("Choose another. (0.2 s)")

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.diagnose import packages
+from engine.diagnose import packages, profiles
+from engine.diagnose.child import run_jobs
+from engine.diagnose.doctor import jobs
 from engine.errors import EngineError
 
 
@@ -21,8 +23,9 @@ def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_projects_lock_holds_every_core_package() -> None:
-    locked = packages.locked_versions()
-    assert [name for name in packages.PACKAGES if packages.canonical(name) not in locked] == []
+    for profile in (profiles.ENGINE, profiles.SAMGEO):
+        locked = packages.locked_versions(profile)
+        assert [name for name in profiles.packages_of(profile) if packages.canonical(name) not in locked] == []
     assert "colorama" in packages.conditional_packages()  # Windows alone needs it
 
 
@@ -40,7 +43,7 @@ def test_one_of_several_locked_versions_will_do(lock: Path) -> None:
     lines = f"shapely==1.0.0 ; python_version < '3.11'\nshapely=={shapely.__version__} ; python_version >= '3.11'\n"
     lock.write_text(lines, encoding="utf-8")
     assert packages.look_at_package("shapely").advice == ""
-    assert packages.look_at_lock().detail == "1 of the lock's, all at its versions"
+    assert packages.look_at_lock().detail == "1 of the lock's (engine), all at its versions"
 
 
 def test_builds_of_a_version_are_the_same_version(lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,3 +64,41 @@ def test_without_a_lock_nothing_is_compared(lock: Path) -> None:
     shutil.rmtree(lock.parent)
     assert packages.look_at_lock().detail == "no lock comes with this installation"
     assert packages.look_at_package("shapely").advice == ""
+
+
+def test_the_segmenters_that_were_installed_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    def looks(profile: str) -> set[str]:
+        return {check for check, *_ in jobs(None, "auto", profile)}
+
+    assert set(profiles.SAMGEO_PACKAGES) <= looks("samgeo")
+    monkeypatch.setattr(profiles, "is_installed", lambda name: name in ("segment-geospatial", "transformers"))
+    assert looks("auto") - looks("engine") == {"segment-geospatial", "transformers"}
+    monkeypatch.setattr(profiles, "is_installed", lambda name: name == "transformers")
+    assert looks("auto") == looks("engine")
+
+
+def test_what_was_installed_decides_whether_a_missing_segmenter_is_a_failure(
+    lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock.write_text("numpy==0.1\n", encoding="utf-8")
+    lock.with_name("samgeo.txt").write_text("numpy==0.1\nno-such-segmenter==1.0\n", encoding="utf-8")
+    with pytest.raises(EngineError, match="no-such-segmenter"):
+        packages.look_at_lock("samgeo")
+    assert "segmenter" not in packages.look_at_lock("engine").detail
+    monkeypatch.setattr(packages, "installed_profile", lambda: "samgeo")  # with an extra of some of its packages
+    assert "no-such-segmenter is not there" in packages.look_at_lock("auto").detail
+
+
+def test_a_segmenter_that_crashes_is_a_finding_and_the_next_one_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, code in (("groundingdino", "import os\nos.abort()\n"), ("samgeo", "raise ImportError('libgl.so.1')\n")):
+        package = tmp_path / name
+        package.mkdir()
+        (package / "__init__.py").write_text(code, encoding="utf-8")
+        (package / ("models.py" if name == "groundingdino" else "common.py")).touch()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    broken = [job for job in jobs(None, "auto", "samgeo") if job[0] in ("groundingdino-py", "segment-geospatial")]
+    crashed, unloadable = run_jobs(broken)
+    assert not crashed.ok and "SIGABRT" in crashed.detail and crashed.remedy
+    assert not unloadable.ok and unloadable.detail == "ImportError: libgl.so.1"
