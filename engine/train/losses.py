@@ -76,6 +76,37 @@ def attribution(images: Tensor, texts: Tensor, labels: Tensor, temperature: Tens
     return 0.5 * (cross_entropy(to_texts, places) + cross_entropy(to_images.T, places))
 
 
+def triplet(scores: Tensor, margin: float = 0.2) -> Tensor:
+    """The plain triplet loss that PriorCLIP (arXiv 2405.10160) has beside its contrastive one: the sum of all costs.
+
+    Args:
+        scores: cosines ``(B, B)``, rows images, columns texts, pairs on the diagonal.
+        margin: m of :func:`triplet_costs`.
+
+    Returns:
+        The loss, without unit.
+    """
+    against_texts, against_images = triplet_costs(scores, margin)
+    return against_texts.sum() + against_images.sum()
+
+
+def triplet_costs(scores: Tensor, margin: float) -> tuple[Tensor, Tensor]:
+    """``max(0, m + s_ij − s_ii)`` (image i against text j) and ``max(0, m + s_ij − s_jj)`` (text j against image i).
+
+    Args:
+        scores: cosines ``(B, B)``, rows images, columns texts, pairs on the diagonal.
+        margin: m.
+
+    Returns:
+        Both matrices ``(B, B)``, zero on the diagonal.
+    """
+    own = scores.diagonal()
+    diagonal = torch.eye(len(scores), dtype=torch.bool, device=scores.device)
+    against_texts = (margin + scores - own[:, None]).clamp_min(0).masked_fill(diagonal, 0)
+    against_images = (margin + scores - own[None, :]).clamp_min(0).masked_fill(diagonal, 0)
+    return against_texts, against_images
+
+
 def noun_prior_divergence(logits: Tensor, priors: Tensor) -> Tensor:
     """Kullback-Leibler divergence of a predicted distribution over nouns from an image's prior (OSDPM's priors).
 

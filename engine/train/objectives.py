@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.models.contract import region_mean
-from engine.train.losses import multi_positive_contrastive, same_group
+from engine.train.losses import multi_positive_contrastive, same_group, triplet_costs
 
 
 def contrastive(images: Tensor, texts: Tensor, temperature: Tensor | float, ids: Tensor | None = None) -> Tensor:
@@ -50,10 +50,7 @@ def weighted_triplet(scores: Tensor, margin: float = 0.2, gamma: float = 2.0, *,
     Returns:
         The loss, without unit.
     """
-    own = scores.diagonal()
-    diagonal = torch.eye(len(scores), dtype=torch.bool, device=scores.device)
-    against_texts = _weighted((margin + scores - own[:, None]).clamp_min(0).masked_fill(diagonal, 0), gamma)
-    against_images = _weighted((margin + scores - own[None, :]).clamp_min(0).masked_fill(diagonal, 0), gamma)
+    against_texts, against_images = (_weighted(costs, gamma) for costs in triplet_costs(scores, margin))
     if hardest:
         return 0.5 * (against_texts.amax(1).sum() + against_images.amax(0).sum())
     return 0.5 * (against_texts.sum() + against_images.sum())

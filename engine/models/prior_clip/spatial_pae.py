@@ -71,16 +71,16 @@ class SpatialPAE(nn.Module):
 def by_belief(tokens: Tensor, prior: Tensor) -> Tensor:
     """Positions of the tokens, those first in which the prior believes most.
 
-    Belief is the softmax over the tokens of their dot products with the prior. It has the order of the products
-    themselves, which stay apart where small beliefs would all be rounded to zero.
+    Belief is the softmax over the tokens of their dot products with the prior; only its order is used.
 
     Args:
         tokens: ``(B, L, E)``.
         prior: ``(B, E)``.
 
     Returns:
-        int64 ``(B, L)``; equal ones in the order in which they stand.
+        int64 ``(B, L)``; equal beliefs, such as those too small for a float, in the order in which they stand.
     """
     with torch.no_grad():
-        products = (tokens @ prior[:, :, None]).squeeze(2)
-        return products.argsort(dim=1, descending=True, stable=True)
+        # Not a matrix product: autocast would round it, and close beliefs would change places.
+        belief = (tokens.float() * prior.float()[:, None]).sum(2).softmax(1)
+        return belief.argsort(dim=1, descending=True, stable=True)

@@ -6,12 +6,15 @@ from collections.abc import Callable
 
 from engine.errors import UsageError
 from engine.models.checkpoint import StateDict
-from engine.train.parity import mps_clip
+from engine.train.parity import mps_clip, prior_pae
 from engine.train.parity.fixture import Fixture, max_abs_difference, read_fixture
 from engine.types import Json
 
 # What computes the expected tensors of a fixture, by the kind that its JSON names.
-KINDS: dict[str, Callable[[Fixture], StateDict]] = {"mps_clip": mps_clip.compute}
+KINDS: dict[str, Callable[[Fixture], StateDict]] = {
+    "mps_clip": mps_clip.compute,
+    "prior_pae": prior_pae.compute,
+}
 
 
 def check(prefix: str) -> tuple[Json, StateDict]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -47,6 +49,54 @@ class Fixture:
         if name not in self.tensors:
             raise ModelError(f"{self.path} has no input {name!r}.", _REMEDY, path=str(self.path), name=name)
         return self.tensors[name]
+
+
+Sizes = TypeVar("Sizes", bound=BaseModel)
+
+
+def described(fixture: Fixture, kind: type[Sizes]) -> Sizes:
+    """The description as its kind's model of it.
+
+    Raises:
+        ModelError: it is incomplete or wrong; the message names the first place.
+    """
+    try:
+        return kind.model_validate(fixture.description)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(step) for step in first["loc"])
+        raise ModelError(
+            f"{fixture.name}.json is wrong at {place}: {first['msg']}.", "Complete the description.", field=place
+        ) from error
+
+
+def expected_names(fixture: Fixture, inputs: Collection[str], known: Collection[str], model: str) -> list[str]:
+    """Names of the outputs and losses that a fixture expects, sorted.
+
+    Args:
+        fixture: the reference file.
+        inputs: names of its kind's inputs.
+        known: names of its kind's outputs and losses.
+        model: the kind's name in messages.
+
+    Raises:
+        ModelError: one is none of the known ones.
+    """
+    names = sorted(fixture.tensors.keys() - set(inputs))
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ModelError(
+            f"{fixture.path} expects what {model} does not have: {', '.join(unknown)}.",
+            f"Known outputs and losses: {', '.join(known)}.",
+            unknown=unknown,
+        )
+    return names
+
+
+def in_shape(fixture: Fixture, name: str, value: Tensor) -> Tensor:
+    """A result as the file has it: numbers are stored as vectors of one. Other shapes stay what they are."""
+    expected = fixture.tensors[name]
+    return value.reshape(expected.shape) if value.ndim == 0 and expected.numel() == 1 else value
 
 
 def read_fixture(prefix: str) -> Fixture:

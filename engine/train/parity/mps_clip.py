@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from engine.errors import ModelError
 from engine.models.checkpoint import StateDict, read_state_dict
@@ -22,7 +22,7 @@ from engine.train.objectives import (
     view_scores,
     weighted_triplet,
 )
-from engine.train.parity.fixture import Fixture
+from engine.train.parity.fixture import Fixture, described, expected_names, in_shape
 
 INPUTS = frozenset({"image", "regions", "region_mask", "token_ids", "image_id"})
 
@@ -70,16 +70,11 @@ def compute(fixture: Fixture) -> StateDict:
         ModelError: the description is incomplete, the weights do not fit it, an input is missing, or the file expects
             something that MPS-CLIP does not have.
     """
-    try:
-        sizes = Description.model_validate(fixture.description)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise ModelError(
-            f"{fixture.name}.json is wrong at {place}: {first['msg']}.", "Complete the description.", field=place
-        ) from error
+    sizes = described(fixture, Description)
     with torch.no_grad():
-        return _wanted(fixture, _compute_all(fixture, sizes, _build(fixture, sizes)))
+        computed = _compute_all(fixture, sizes, _build(fixture, sizes))
+    names = expected_names(fixture, INPUTS, computed, "MPS-CLIP")
+    return {name: in_shape(fixture, name, computed[name]) for name in names}
 
 
 def _build(fixture: Fixture, sizes: Description) -> MpsClip:
@@ -140,20 +135,4 @@ def _compute_all(fixture: Fixture, sizes: Description, model: MpsClip) -> StateD
         "loss_view_triplet": view_triplet,
         "loss_total_contrastive": total_contrastive(by_ids, view_contrastive, sizes.lambda_contrastive),
         "loss_total_triplet": total_triplet(triplet, view_triplet, sizes.lambda_triplet),
-    }
-
-
-def _wanted(fixture: Fixture, computed: StateDict) -> StateDict:
-    names = sorted(fixture.tensors.keys() - INPUTS)
-    unknown = [name for name in names if name not in computed]
-    if unknown:
-        raise ModelError(
-            f"{fixture.path} expects what MPS-CLIP does not have: {', '.join(unknown)}.",
-            f"Known outputs and losses: {', '.join(computed)}.",
-            unknown=unknown,
-        )
-    # Numbers are stored as vectors of one.
-    return {
-        name: computed[name].reshape(fixture.tensors[name].shape) if computed[name].ndim == 0 else computed[name]
-        for name in names
     }

@@ -1,0 +1,1 @@
+"""Training of PriorCLIP (arXiv 2405.10160)."""
