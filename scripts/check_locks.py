@@ -14,13 +14,17 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from describe_locks import with_torch
 from lock_files import PROFILES, REQUIREMENTS, ROOT, TORCH_PACKAGES, digest_of, entries, header, pins
 from lock_targets import PYTHONS, SOURCE_ONLY, TARGETS, LockError, all_wheels, inputs_digest
+from lock_torch import PLATFORMS, TorchLockError, platforms_of
 from setup_env import installer
 
 FOUND_IN_ORDER = ROOT / "build" / "locks-checked.json"
 HOST_OR_FOLDER = re.compile(r"://|find-links|index-url|^--|^-e |^-f | @ ")
 MAKE_LOCK = "Write the locks anew: make lock"
+MAKE_TORCH_LOCK = "Write it anew: make lock-torch"
+PLATFORM = re.compile(r"sys_platform == '(\w+)'")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,9 +56,19 @@ def not_described() -> Iterator[str]:
         missing = [file.name for file in files if not file.exists()]
         if missing or digest_of(*files) != lock["digest"]:
             yield f"locks.json: {lock['id']} is not of {' and '.join(file.name for file in files)}. {MAKE_LOCK}"
+        elif len(files) > 1 and is_headed(files[1]):
+            expected = {**with_torch(files[1], lock["profile"]), "digest": lock["digest"]}
+            other = [key for key in expected if lock.get(key) != expected[key]]
+            if other:
+                said = f"{lock['id']} does not state {', '.join(other)} as {lock['torch_file']} does."
+                yield f"locks.json: {said} {MAKE_LOCK}"
         named |= set(files)
     for file in sorted(installable - named):
         yield f"locks.json does not name {file.name}. {MAKE_LOCK}"
+    has = {(lock["profile"], lock["torch_file"]) for lock in described["locks"]}
+    for build in (None, *sorted({file for _, file in has if file})):
+        for profile in sorted(PROFILES.keys() - {profile for profile, file in has if file == build}):
+            yield f"locks.json has no {profile} with {build or 'the default build of PyTorch'}. {MAKE_LOCK}"
 
 
 def malformed(lock: Path) -> Iterator[str]:
@@ -71,9 +85,21 @@ def malformed(lock: Path) -> Iterator[str]:
 
 def wrong_torch(lock: Path) -> Iterator[str]:
     """How a lock of another build of PyTorch differs from what ``make lock-torch`` writes for the engine's lock."""
-    stated = header(lock)
-    if stated.get("torch-backend") != lock.stem.removeprefix("torch-") or not stated.get("platforms"):
-        yield f"{lock.name} does not begin with its torch-backend and platforms. Write it anew: make lock-torch"
+    platforms = header(lock).get("platforms", "").split()
+    if not is_headed(lock):
+        yield f"{lock.name} does not begin with its torch-backend and platforms. {MAKE_TORCH_LOCK}"
+    else:
+        try:
+            platforms_of(lock.stem.removeprefix("torch-"), platforms)
+        except TorchLockError as error:
+            yield f"{lock.name}: {error}"
+        unknown = sorted(set(platforms) - set(PLATFORMS))
+        if unknown:
+            yield f"{lock.name} is for {', '.join(unknown)}; other builds are for {' and '.join(PLATFORMS)} alone."
+    for name, entry in entries(lock):
+        # Without its platform's name an entry would replace the engine's own PyTorch everywhere.
+        if set(PLATFORM.findall(entry)) != set(platforms):
+            yield f"{lock.name}: {name} is not for {' and '.join(platforms)} as the file states. {MAKE_TORCH_LOCK}"
     for name in TORCH_PACKAGES:
         own = {version.split("+")[0] for version, _ in pins(lock, name)}
         engine = {version for version, _ in pins(REQUIREMENTS / PROFILES["engine"], name)}
@@ -82,6 +108,12 @@ def wrong_torch(lock: Path) -> Iterator[str]:
     others = sorted({name for name, _ in entries(lock)} - {*TORCH_PACKAGES})
     if others:
         yield f"{lock.name} holds {', '.join(others)}; PyTorch's index is for {' and '.join(TORCH_PACKAGES)} alone."
+
+
+def is_headed(lock: Path) -> bool:
+    """Whether a lock of another build of PyTorch says what its name says, and for which platforms it is."""
+    stated = header(lock)
+    return stated.get("torch-backend") == lock.stem.removeprefix("torch-") and bool(stated.get("platforms"))
 
 
 def without_wheels(uv: Path, files: list[Path]) -> Iterator[str]:

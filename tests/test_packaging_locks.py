@@ -206,6 +206,55 @@ def test_a_torch_lock_holds_the_engines_versions_of_torch_and_torchvision_alone(
     assert any("torchvision" in said for said in check_locks.malformed(lock))
 
 
+def hand_written(check_locks: ModuleType, backend: str, platforms: str, marker: str) -> Path:
+    """A lock of the engine's versions of torch and torchvision with a header, as nobody's command wrote it."""
+    pins = importlib.import_module("lock_files").pins
+    lock: Path = check_locks.REQUIREMENTS / f"torch-{backend}.txt"
+    lines = [
+        f"{name}=={version}+{backend} ; {marker}{f' and ({of})' if of else ''} \\\n    --hash=sha256:{'0' * 64}\n"
+        for name in ("torch", "torchvision")
+        for version, of in pins(check_locks.REQUIREMENTS / "engine.txt", name)
+    ]
+    lock.write_text(f"# torch-backend: {backend}\n# platforms: {platforms}\n{''.join(lines)}")
+    return lock
+
+
+@pytest.mark.parametrize(
+    ("backend", "platforms", "marker", "said"),
+    [
+        ("cpu", "linux", "sys_platform == 'linux'", None),
+        ("cu128", "linux", "sys_platform == 'linux'", "cu128 cannot be locked for Linux"),
+        ("cu128", "win32 linux", "(sys_platform == 'linux' or sys_platform == 'win32')", "cannot be locked for Linux"),
+        ("cu128", "win32", "sys_platform == 'linux'", "torch is not for win32 as the file states"),
+        ("cpu", "linux", "python_version >= '3.10'", "torch is not for linux as the file states"),
+        ("cpu", "darwin", "sys_platform == 'darwin'", "is for darwin; other builds are for linux and win32 alone"),
+        ("rocm6", "linux", "sys_platform == 'linux'", "rocm6 is no accelerator to lock"),
+    ],
+)
+def test_a_torch_lock_written_by_hand_for_the_wrong_platform_fails(
+    check_locks: ModuleType, backend: str, platforms: str, marker: str, said: str | None
+) -> None:
+    found = list(check_locks.malformed(hand_written(check_locks, backend, platforms, marker)))
+    assert any(said in line for line in found) if said else found == []
+
+
+def test_a_torch_lock_that_is_described_otherwise_fails(check_locks: ModuleType) -> None:
+    lock = hand_written(check_locks, "cpu", "linux", "sys_platform == 'linux'")
+    describe = importlib.import_module("describe_locks").with_torch
+    description = check_locks.REQUIREMENTS / "locks.json"
+    content = json.loads(description.read_text())
+    made = [describe(lock, profile) for profile in ("engine", "samgeo")]
+
+    def said(*builds: dict[str, object]) -> list[str]:
+        description.write_text(json.dumps({**content, "locks": [*content["locks"], *builds]}))
+        return list(check_locks.not_described())
+
+    assert said(*made) == []
+    assert said(made[0])[0].startswith("locks.json has no samgeo with torch-cpu.txt.")
+    (line,) = said({**made[0], "accelerators": {"linux": "cuda"}, "machines": {"linux": ["x86_64"]}}, made[1])
+    assert line.startswith("locks.json: engine-cpu does not state accelerators, machines as torch-cpu.txt does.")
+
+
 def test_a_torch_lock_is_described_for_its_platforms(check_locks: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     describe_locks = importlib.import_module("describe_locks")
     folder: Path = check_locks.REQUIREMENTS
