@@ -6,18 +6,28 @@ from pathlib import Path
 
 from qgis.core import QgsApplication
 
+from qgis_mpsclip.install.own import claim
+
+FOLDER = "certificates"
 FILE = "authorities.pem"
 
 
-def write_authorities(folder: Path) -> Path | None:
-    """All authorities that QGIS trusts as a PEM file in ``folder``; None where the user has added none to the system's.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+def authorities() -> bytes:
+    """All authorities that QGIS trusts in PEM form; empty where the user has added none to the system's."""
     manager = QgsApplication.authManager()
     if manager is None or manager.isDisabled() or not manager.databaseCAs():
-        return None
-    file = folder / FILE
-    file.write_bytes(bytes(manager.trustedCaCertsPemText()))
+        return b""
+    return bytes(manager.trustedCaCertsPemText())
+
+
+def write_authorities(folder: Path, content: bytes) -> Path:
+    """Puts them into a folder of the installation's own within the folder of environments.
+
+    Raises:
+        InstallError: somebody else keeps something in that folder.
+        OSError: the file cannot be written.
+    """
+    claim(folder / FOLDER)
+    file = folder / FOLDER / FILE
+    file.write_bytes(content)
     return file

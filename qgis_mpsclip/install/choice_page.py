@@ -22,6 +22,7 @@ from qgis_mpsclip.errors import MpsClipError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install import wording
 from qgis_mpsclip.install.background import Background
+from qgis_mpsclip.install.connection import connection_note
 from qgis_mpsclip.install.device import Device, detect_device
 from qgis_mpsclip.install.errors import InstallError
 from qgis_mpsclip.install.message import MessageLine
@@ -49,6 +50,7 @@ class ChoicePage(QWidget):
         self._choices: list[Choice] = []
         self._present = ""
         self._looking: Background | None = None
+        self._connection_note = connection_note()  # once: a system may look for its proxies for seconds
         self._make_fields()
         self._lay_out()
         self._fill()
@@ -251,7 +253,8 @@ class ChoicePage(QWidget):
             self.hint.setText(hint)
             self.hint.setVisible(bool(hint))
             self.needs.setText(wording.needs_text(chosen, self._free_bytes(), self._wheels() is not None))
-            self.message.show_text(self.problem() or room_warning(self._folder_text(), chosen))
+            warning = self.problem() or room_warning(self._folder_text(), chosen)
+            self.message.show_text(warning or self._connection_note)
         self.changed.emit()
 
 

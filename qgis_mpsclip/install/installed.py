@@ -7,7 +7,7 @@ Layout of the folder of environments::
     python/             Pythons that uv downloaded
     uv/0.13.9/uv        uv, where the system had none
     cache/              uv's cache, where the user has no uv
-    authorities.pem     for uv, where the user has added certificate authorities to QGIS
+    certificates/       for uv, where the user has added certificate authorities to QGIS
     install.lock        held while an installation or removal runs
 
 ``mpsclip.json`` in a folder marks it as made by an installation; other folders of such names are somebody else's.
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from qgis_mpsclip.i18n import tr
-from qgis_mpsclip.install.authorities import FILE as AUTHORITIES
+from qgis_mpsclip.install.authorities import FOLDER as CERTIFICATES
 from qgis_mpsclip.install.errors import InstallCancelled, InstallError
 from qgis_mpsclip.install.exclusive import exclusive
 from qgis_mpsclip.install.in_use import is_in_use, patiently
@@ -36,7 +36,7 @@ CURRENT = "current.json"
 RECORD = MARKER
 REPORT = "doctor.json"  # in an environment that has passed its checks
 PREFIX = "env-"
-OWN_FOLDERS = ("python", "uv", "cache")
+OWN_FOLDERS = ("python", "uv", "cache", CERTIFICATES)
 _END_SECONDS = 3  # what an engine that was just asked to end may need
 
 
@@ -146,9 +146,8 @@ def uninstall(folder: Path, is_cancelled: Callable[[], bool] | None = None) -> N
                 "in-use",
             )
         if not _is_foreign(folder / CURRENT):
-            for name in (CURRENT, AUTHORITIES):  # first: from now on nobody starts an engine from there
-                with contextlib.suppress(FileNotFoundError):
-                    (folder / name).unlink()
+            with contextlib.suppress(FileNotFoundError):  # first: from now on nobody starts an engine from there
+                (folder / CURRENT).unlink()
         for path in [*environments, *(folder / name for name in OWN_FOLDERS)]:
             if is_cancelled is not None and is_cancelled():
                 raise InstallCancelled

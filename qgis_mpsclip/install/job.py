@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from qgis_mpsclip.client.environment import engine_environment
-from qgis_mpsclip.client.proxy import proxy_variables
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install import base_python, places
 from qgis_mpsclip.install.authorities import write_authorities
 from qgis_mpsclip.install.cache import FOLDER as CACHE
 from qgis_mpsclip.install.cache import cache_folder, forget, replaced_packages
+from qgis_mpsclip.install.connection import Connection, connect
 from qgis_mpsclip.install.device import machine
 from qgis_mpsclip.install.download import DownloadProgress
 from qgis_mpsclip.install.errors import InstallCancelled, InstallError
@@ -59,23 +59,31 @@ class InstallJob:
 
     Args:
         log_file: gets everything that is run and said; None: no file.
+        connection: made in the main thread; None: made here, which fails where QGIS must ask for a password.
 
     Attributes:
         report: what the doctor said of the new environment, as its ``--json`` has it; empty before.
+
+    Raises:
+        InstallError: the plugin's locks are missing or not understood, or the login of the proxy is locked away.
     """
 
-    def __init__(self, options: InstallOptions, log_file: Path | None = None) -> None:
+    def __init__(
+        self, options: InstallOptions, log_file: Path | None = None, connection: Connection | None = None
+    ) -> None:
         self.report: dict[str, Any] = {}
         self._options = options
         self._choice = options.choice
         self._locks = read_locks(options.choice.lock.parent)
         environ = engine_environment()
-        environ.update(proxy_variables(environ))
+        self._connection = connection or connect(options)
         # What the engine's doctor gets is what the engine gets; uv has settings of its own.
-        self._engine_environ = {**environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        self._engine_environ = {**environ, **self._connection.engine, "PYTHONDONTWRITEBYTECODE": "1"}
         self._environ = {**uv_variables(environ), **base_python.python_variables(options.folder)}
-        secrets = secrets_of(self._environ)
-        secrets += secrets_of({"package_index": options.index_url, "torch_index": options.torch_index})
+        addresses = {"package_index": options.index_url, "torch_index": options.torch_index}
+        secrets = [secret for each in (self._environ, addresses) for secret in secrets_of(each)]
+        for variables in (self._connection.index, self._connection.torch, self._connection.web):
+            secrets += secrets_of(variables)
         self._log = InstallLog(log_file, secrets)
         self._cache = options.folder / CACHE
         self._on_progress: Callable[[InstallProgress], None] = lambda progress: None
@@ -114,9 +122,9 @@ class InstallJob:
         self._say("check", tr("Checking the disk"))
         self._log.write(f"MPS-CLIP {plugin_version()}, {self._choice.id}, {sys.platform}, {machine()}")
         refuse_others(self._options.folder)
-        authorities = write_authorities(self._options.folder)
-        if authorities is not None:
-            self._environ.setdefault("SSL_CERT_FILE", str(authorities))
+        if self._connection.authorities and not self._environ.get("SSL_CERT_FILE"):
+            file = write_authorities(self._options.folder, self._connection.authorities)
+            self._environ["SSL_CERT_FILE"] = str(file)
         partial = resumed_or_new(self._options)
         self._remove_other_beginnings(partial)
         chosen = self._environ.get("UV_CACHE_DIR", "")
@@ -133,9 +141,11 @@ class InstallJob:
         if "environment" not in partial.done:
             self._make(uv, partial)
         if self._choice.torch_lock is not None and "torch" not in partial.done:
-            self._pip("torch", uv, partial, torch_request(self._options, self._environ, partial.folder))
+            environ = {**self._environ, **self._connection.torch}
+            self._pip("torch", uv, partial, torch_request(self._options, environ, partial.folder))
         if "packages" not in partial.done:
-            request = packages_request(self._options, self._environ, partial.folder, self._locks.build)
+            environ = {**self._environ, **self._connection.index}
+            request = packages_request(self._options, environ, partial.folder, self._locks.build)
             self._pip("packages", uv, partial, request)
         self._examine(partial)
         return self._switch(uv, partial)
@@ -184,7 +194,8 @@ class InstallJob:
 
         self._say("python", tr("Fetching a Python"))
         claim(self._options.folder / base_python.PYTHON_FOLDER)
-        return base_python.download_python(uv, versions, self._runner, on_line, self._error_of)
+        runner = self._runner.with_environ({**self._environ, **self._connection.web})
+        return base_python.download_python(uv, versions, runner, on_line, self._error_of)
 
     def _pip(self, step: str, uv: Path, partial: Partial, request: Request) -> None:
         progress = DownloadProgress(self._cache)

@@ -14,6 +14,7 @@ from qgis_mpsclip.client.blocking import end_shared_engine, renew_shared_engine
 from qgis_mpsclip.client.interpreter import PACKAGE, engine_folder
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install.background import Background
+from qgis_mpsclip.install.connection import connect
 from qgis_mpsclip.install.course import Course
 from qgis_mpsclip.install.doctor import findings_text
 from qgis_mpsclip.install.errors import InstallCancelled, InstallError
@@ -117,13 +118,21 @@ class Installation(QObject):
     # ---- installing
 
     def start(self, options: InstallOptions) -> bool:
-        """Begin to install; False where an installation runs already."""
+        """Begin to install; False where an installation runs already, or cannot begin, as ``error`` then says."""
         if self._task is not None:
             return False
         self.options, self.installed, self.error, self.check_text = options, None, None, ""
-        self.log_file = new_log_file()
+        self.log_file = None
         self.course = Course(options.choice.torch_lock is not None)
-        self._task = task = InstallTask(options, self.log_file)
+        try:
+            connection = connect(options)  # here: QGIS may ask for a password
+        except InstallError as error:
+            self.error = error
+            self.course.end(False)
+            self.changed.emit()
+            return False
+        self.log_file = new_log_file()
+        self._task = task = InstallTask(options, self.log_file, connection)
         task.progressed.connect(self._progressed)
         task.ended.connect(self._ended)
         QgsApplication.taskManager().addTask(task)

@@ -16,6 +16,7 @@ from qgis_mpsclip.install.job import InstallJob
 from qgis_mpsclip.install.stage import InstallProgress
 
 if TYPE_CHECKING:
+    from qgis_mpsclip.install.connection import Connection
     from qgis_mpsclip.install.installed import InstalledEnvironment
     from qgis_mpsclip.install.plan import InstallOptions
 
@@ -26,6 +27,9 @@ class InstallTask(QgsTask):
     """Runs the job in a thread of the task manager.
 
     Without the flag CancelWithoutPrompt, so that QGIS asks before it ends in the midst of it.
+
+    Args:
+        connection: see :func:`qgis_mpsclip.install.connection.connect`.
 
     Attributes:
         installed: the environment, once there is one.
@@ -40,18 +44,19 @@ class InstallTask(QgsTask):
     progressed = pyqtSignal(object)
     ended = pyqtSignal()
 
-    def __init__(self, options: InstallOptions, log_file: Path | None) -> None:
+    def __init__(self, options: InstallOptions, log_file: Path | None, connection: Connection) -> None:
         super().__init__(tr("Installing the search engine of MPS-CLIP"), QgsTask.Flag.CanCancel)
         self.installed: InstalledEnvironment | None = None
         self.report: dict[str, Any] = {}
         self.error: InstallError | None = None
         self._options = options
         self._log_file = log_file
+        self._connection = connection
         self._told = ("", 0.0)
 
     def run(self) -> bool:
         try:
-            job = InstallJob(self._options, self._log_file)
+            job = InstallJob(self._options, self._log_file, self._connection)
             self.installed = job.run(self._tell, self.isCanceled)
             self.report = job.report
         except InstallError as error:

@@ -34,6 +34,19 @@ def test_without_an_http_proxy_nothing_is_set(proxy: Choose, values: dict[str, o
     assert proxy_variables({}) == {}
 
 
+def test_socks_is_for_programs_that_know_it(proxy: Choose) -> None:
+    proxy(Type="Socks5Proxy")
+    assert proxy_variables({}, socks=True)["HTTPS_PROXY"] == "socks5h://proxy.example:3128"
+
+
+def test_the_system_is_asked_for_the_proxy_of_each_server(proxy: Choose, monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy(Type="DefaultProxy", Host="")
+    monkeypatch.setenv("https_proxy", "http://system.example:99")  # what Qt takes for the system's setting here
+    monkeypatch.setenv("no_proxy", "intranet.example")
+    assert proxy_variables({}, "https://index.example/simple/")["HTTPS_PROXY"] == "http://system.example:99"
+    assert proxy_variables({}, "https://intranet.example/simple/") == {}
+
+
 def test_without_any_setting_nothing_is_set(proxy: Choose) -> None:
     assert proxy_variables({}) == {}
 

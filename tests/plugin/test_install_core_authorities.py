@@ -11,7 +11,7 @@ import pytest
 from qgis.core import QgsApplication
 from qgis.PyQt.QtNetwork import QSslCertificate
 
-from qgis_mpsclip.install.authorities import write_authorities
+from qgis_mpsclip.install.authorities import authorities
 from qgis_mpsclip.install.errors import InstallError
 from qgis_mpsclip.install.fetch import fetch
 from qgis_mpsclip.install.installed import uninstall
@@ -67,14 +67,17 @@ def plugin(company: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TinyPlugi
 def test_authority_of_qgis_holds_for_qgis_and_for_uv(plugin: TinyPlugin, known_to_qgis: None) -> None:
     content, _, _ = fetch(f"{plugin.index.url}/alpha/")
     assert b"alpha-1.0" in content
+    mine = plugin.folder / "authorities.pem"
+    mine.parent.mkdir()
+    mine.write_text("mine")
     environment = InstallJob(plugin.options()).run()
     assert environment.python.exists()
     uninstall(plugin.folder)
-    assert not plugin.folder.exists()
+    assert [(path, path.read_text()) for path in plugin.folder.iterdir()] == [(mine, "mine")]
 
 
 def test_authority_that_nobody_knows_is_trusted_by_neither(plugin: TinyPlugin) -> None:
-    assert write_authorities(plugin.engine_src) is None
+    assert authorities() == b""
     for install in (lambda: fetch(f"{plugin.index.url}/alpha/"), InstallJob(plugin.options()).run):
         with pytest.raises(InstallError) as caught:
             install()
