@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DEVICES = ("auto", "cpu", "cuda", "mps")
 LOCAL_PREFIX = "open_clip:"
 MPS_CLIP_PREFIX = "mps_clip:"
+PRIOR_CLIP_PREFIX = "prior_clip:"
 _GPU = re.compile(r"cuda:[0-9]+")
 
 
@@ -30,8 +31,9 @@ def load_model(
     """Loads a model of the catalogue, fetching its weights if need be, or one from a local file.
 
     Args:
-        model: an id of the catalogue, or for weights of one's own ``open_clip:ARCHITECTURE:FILE`` or
-            ``mps_clip:FILE[@BACKBONE]`` (:func:`engine.models.mps_clip.retrieval.load_mps_clip`).
+        model: an id of the catalogue, or for weights of one's own ``open_clip:ARCHITECTURE:FILE``,
+            ``mps_clip:FILE[@BACKBONE]`` (:func:`engine.models.mps_clip.retrieval.load_mps_clip`) or
+            ``prior_clip:FILE[@BACKBONE]`` (:func:`engine.models.prior_clip.instruction_retrieval.load_prior_clip`).
         device: as :func:`resolve_device` takes it.
         progress: receives the progress of a download.
 
@@ -47,6 +49,10 @@ def load_model(
         from engine.models.mps_clip.retrieval import load_mps_clip
 
         return load_mps_clip(model, place, progress)
+    if model.startswith(PRIOR_CLIP_PREFIX):
+        from engine.models.prior_clip.instruction_retrieval import load_prior_clip
+
+        return load_prior_clip(model, place, progress)
     entry = catalogue().get(model)
     loaded = _load_entry(entry, fetch_weights(entry, progress), place)
     if entry.default_score is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_origin
 
 from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError, safe_open
@@ -84,11 +84,7 @@ def read_trained_record(path: Path, file_format: str, kind: type[Record]) -> Rec
     metadata = read_metadata(path)
     if metadata.pop("format", None) != file_format:
         return None
-    texts = {
-        name
-        for name, field in kind.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, str)
-    }
+    texts = {name for name, field in kind.model_fields.items() if _is_text(field.annotation)}
     try:
         fields = {name: value if name in texts else json.loads(value) for name, value in metadata.items()}
         return kind.model_validate(fields)
@@ -198,3 +194,8 @@ def find_backbone(
         backbone=name,
         sha256=record.backbone_sha256,
     )
+
+
+def _is_text(annotation: object) -> bool:
+    # In Python 3.10 tuple[float, ...] passes for a class.
+    return get_origin(annotation) is None and isinstance(annotation, type) and issubclass(annotation, str)
