@@ -6,6 +6,7 @@ for a token. All LayerNorms have eps 1e-5, dropout acts while training only.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -57,7 +58,7 @@ class MultiHeadAttention(nn.Module):
         return merged
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)  # (B, heads, L, E / heads)
+        return torch.unflatten(x, 2, (self.heads, -1)).transpose(1, 2)  # (B, heads, L, E / heads)
 
 
 class SelfAttentionLayer(nn.Module):

@@ -101,11 +101,11 @@ def _fit(
         random = torch.Generator().manual_seed(derived_seed(seed, Purpose.ORDER, epoch))
         order = torch.randperm(len(labelled), generator=random).to(labelled.device)
         total = 0.0
-        for rows in labelled[order].split(batch):
+        for rows in torch.split(labelled[order], batch):
             _, logits = model(features[rows].float())
             loss = cross_entropy(logits, labels[rows], label_smoothing=SMOOTHING)
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
             total += float(loss.detach()) * len(rows)
@@ -114,7 +114,7 @@ def _fit(
 
 @torch.no_grad()
 def _accuracy(model: ScenePrior, features: Tensor, labels: Tensor, batch: int) -> float:
-    found = torch.cat([model(part.float())[1].argmax(1) for part in features.split(batch)])
+    found = torch.cat([model(part.float())[1].argmax(1) for part in torch.split(features, batch)])
     labelled = labels >= 0
     return float((found == labels)[labelled].double().mean())
 
