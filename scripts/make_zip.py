@@ -4,9 +4,10 @@
     qgis_mpsclip/docs/        the pages that its Help buttons show, with their pictures
     qgis_mpsclip/engine_src/  engine/, resources/, metadata.txt, requirements/: all that the engine's environment needs
 
-Files that git tracks go in as they are in the working tree. Names are sorted, times are the last commit's and
-permissions fixed, so the same tree gives the same bytes. The plugin repository's rules are held to: one top folder,
-25,000,000 bytes, no hidden files, no caches, no programs, and metadata that it accepts.
+The last commit's files go in: uncommitted changes of what is packed are refused, unless ``--working-tree`` asks for
+them. Names are sorted, times are the commit's and permissions fixed, so the same commit gives the same bytes. The
+plugin repository's rules are held to: one top folder, 25,000,000 bytes, no hidden files, no caches, no programs, and
+metadata that it accepts.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ LARGEST = 25_000_000
 LOCKS = ("requirements/build.txt", "requirements/engine.txt", "requirements/samgeo.txt", "requirements/locks.json")
 TORCH_LOCKS = "requirements/torch-*.txt"
 PAGES = ("docs/user-guide.md", "docs/processing.md", "docs/compatibility.md", "docs/images")
+SINGLE = ("LICENSE", "metadata.txt", "pyproject.toml")
+PACKED = (PLUGIN, "engine", "resources", *PAGES, *SINGLE, *LOCKS, TORCH_LOCKS)
 METADATA = f"{PLUGIN}/metadata.txt"
 REQUIRED_METADATA = (
     "name",
@@ -60,15 +63,25 @@ class PackagingError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, help="the zip to write (default: dist/qgis_mpsclip-VERSION.zip)")
+    parser.add_argument(
+        "--working-tree",
+        action="store_true",
+        help="for development: pack tracked files as they are now, uncommitted changes included",
+    )
     options = parser.parse_args(arguments)
     out: Path = options.out or ROOT / "dist" / f"{PLUGIN}-{version()}.zip"
+    part = out.with_name(f"{out.name}.part")
     try:
-        write_zip(out, list(members()), commit_time())
-        size = check(out)
+        if not options.working_tree:
+            refuse_changes()
+        write_zip(part, list(members()), commit_time())
+        size = check(part)
+        part.replace(out)
     except PackagingError as error:
-        out.unlink(missing_ok=True)
         print(f"zip: {error}", file=sys.stderr)
         return 1
+    finally:
+        part.unlink(missing_ok=True)
     print(f"{out}: {size:,} bytes, sha256 {hashlib.sha256(out.read_bytes()).hexdigest()}")
     return 0
 
@@ -79,6 +92,22 @@ def version() -> str:
     if found is None:
         raise PackagingError("metadata.txt states no version. Write a line version=X.Y.Z into it.")
     return found[1]
+
+
+def refuse_changes() -> None:
+    """A zip of this version with other content than its commit could not be told from the real one.
+
+    Raises:
+        PackagingError: tracked files of what is packed differ from the last commit.
+    """
+    listed = git("status", "--porcelain", "-z", "--no-renames", "--untracked-files=no", "--", *PACKED)
+    changed = [entry[3:] for entry in listed.split("\0") if entry]
+    if changed:
+        named = ", ".join(changed[:8]) + (f" and {len(changed) - 8} more" if len(changed) > 8 else "")
+        raise PackagingError(
+            f"uncommitted changes in {named}. Commit them, so that the commit says what is in the zip; to try the zip"
+            " with them: python3 scripts/make_zip.py --working-tree"
+        )
 
 
 def members() -> Iterator[tuple[str, Path]]:

@@ -96,7 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def build_zip(out: Path) -> Path:
-    done = subprocess.run([sys.executable, ROOT / "scripts" / "make_zip.py", "--out", out])
+    # Whether there were uncommitted changes stands in the report.
+    done = subprocess.run([sys.executable, ROOT / "scripts" / "make_zip.py", "--working-tree", "--out", out])
     if done.returncode:
         raise ProofError("The zip could not be built.")
     return out

@@ -49,7 +49,8 @@ WANTED_METADATA = {
 
 
 def build(out: Path, script: Path = SCRIPT) -> Path:
-    done = subprocess.run([sys.executable, str(script), "--out", str(out)], capture_output=True, text=True)
+    command = [sys.executable, str(script), "--working-tree", "--out", str(out)]  # also between two commits
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return out
 
@@ -65,6 +66,16 @@ def unpacked(plugin_zip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     folder = tmp_path_factory.mktemp("unpacked")
     with zipfile.ZipFile(plugin_zip) as archive:
         archive.extractall(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The last commit as a checkout of its own where git makes no links, with the present script."""
+    folder = tmp_path_factory.mktemp("clone") / "clone"
+    command = ["git", "clone", "--quiet", "--shared", "-c", "core.symlinks=false", str(ROOT), str(folder)]
+    subprocess.run(command, check=True)
+    shutil.copyfile(SCRIPT, folder / "scripts" / "make_zip.py")
     return folder
 
 
@@ -128,14 +139,40 @@ def test_zip_holds_the_pages_of_the_help_with_their_pictures(unpacked: Path) -> 
             assert (docs / picture).is_file(), picture
 
 
-def test_metadata_is_that_of_the_checkout_also_where_git_makes_no_links(tmp_path: Path) -> None:
-    clone = tmp_path / "clone"
-    command = ["git", "clone", "--quiet", "--depth", "1", "-c", "core.symlinks=false", ROOT.as_uri(), str(clone)]
-    subprocess.run(command, check=True)
+def test_metadata_is_that_of_the_checkout_also_where_git_makes_no_links(clone: Path, tmp_path: Path) -> None:
     assert not (clone / "qgis_mpsclip" / "metadata.txt").is_symlink()
-    shutil.copyfile(SCRIPT, clone / "scripts" / "make_zip.py")
     with zipfile.ZipFile(build(tmp_path / "plugin.zip", clone / "scripts" / "make_zip.py")) as archive:
         assert archive.read("qgis_mpsclip/metadata.txt") == (clone / "metadata.txt").read_bytes()
+
+
+def test_uncommitted_changes_of_what_is_packed_are_refused(clone: Path, tmp_path: Path) -> None:
+    out, changed, lock = tmp_path / "plugin.zip", clone / "engine" / "errors.py", clone / "requirements" / "engine.txt"
+    before = {file: file.read_bytes() for file in (changed, lock)}
+
+    def run(*options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "scripts/make_zip.py", "--out", str(out), *options]
+        return subprocess.run(command, cwd=clone, capture_output=True, text=True)
+
+    out.write_bytes(b"of last week")
+    try:
+        changed.write_bytes(before[changed] + b"# more\n")
+        lock.unlink()
+        refused = run()
+        assert refused.returncode == 1
+        assert "engine/errors.py, requirements/engine.txt. Commit them" in refused.stderr
+        assert "--working-tree" in refused.stderr
+        assert out.read_bytes() == b"of last week" and list(tmp_path.iterdir()) == [out]
+        lock.write_bytes(before[lock])
+        assert run("--working-tree").returncode == 0
+        with zipfile.ZipFile(out) as archive:
+            assert archive.read("qgis_mpsclip/engine_src/engine/errors.py").endswith(b"# more\n")
+    finally:
+        for file, content in before.items():
+            file.write_bytes(content)
+    (clone / "README.md").write_text("It is not packed.")
+    assert run().returncode == 0
+    with zipfile.ZipFile(out) as archive:
+        assert archive.read("qgis_mpsclip/engine_src/engine/errors.py") == before[changed]
 
 
 def test_zip_with_other_metadata_is_refused(plugin_zip: Path, tmp_path: Path, make_zip: ModuleType) -> None:
