@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 
+from engine.cli.environment import hold_environment
+
 
 def main() -> int:
     """The doctor by itself, since it must speak where the packages that other commands load are broken."""
+    hold_environment()
     if sys.argv[1:2] == ["doctor"]:
         from engine.diagnose.command import main as doctor
 

@@ -1,8 +1,8 @@
 """Whether an engine runs from an environment, and the deletion of whole folders.
 
-On Windows files that a program has open cannot be deleted, and a program that runs cannot be opened for writing, which
-tells whether it does. Elsewhere they can be deleted, and the program would fail later, at its next import; so there
-running processes are looked at.
+Every engine holds a lock file of its environment (engine/cli/environment.py). Other programs that may run from there,
+such as an older engine, are looked for besides: on Windows a program that runs cannot be opened for writing; elsewhere
+the command lines of running processes tell, where they name the environment by the path that is known here.
 
 The check of child processes that is marked here does not apply: no shell is involved, and ``ps`` is the system's own.
 """
@@ -10,6 +10,7 @@ The check of child processes that is marked here does not apply: no shell is inv
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
@@ -18,16 +19,30 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+LOCK = "in_use.lock"
 _SECONDS = 10
 _PATIENCE = 2.0  # seconds
 
 
 def is_in_use(environment: Path) -> bool:
-    """Whether a process of this user runs an interpreter of the environment."""
+    """Whether an engine, or another program that can be seen, runs from the environment."""
+    if is_held(environment):
+        return True
     if os.name == "nt":
         return any(not _can_be_written(program) for program in environment.glob("Scripts/python*.exe"))
     prefix = f"{environment}{os.sep}"
     return any(command.startswith(prefix) for command in _commands())
+
+
+def is_held(environment: Path) -> bool:
+    """Whether an engine holds the environment's lock; False also where its disk knows no locks."""
+    descriptor = _opened(environment / LOCK)
+    if descriptor is None:
+        return False
+    try:
+        return not _can_lock(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def remove_tree(folder: Path) -> bool:
@@ -78,6 +93,37 @@ def _commands_of_proc() -> list[str]:
         with contextlib.suppress(OSError):  # it has ended
             found.append(os.fsdecode(file.read_bytes()).replace("\0", " "))
     return found
+
+
+def _opened(file: Path) -> int | None:
+    for mode in (os.O_RDWR, os.O_RDONLY):  # an administrator's file can only be read
+        with contextlib.suppress(OSError):
+            return os.open(file, mode)
+    return None
+
+
+if os.name == "nt":
+    import msvcrt
+
+    def _can_lock(descriptor: int) -> bool:
+        """Engines have locked one byte each, beyond the file's end."""
+        try:
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 0x7FFFFFFF)
+            msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 0x7FFFFFFF)
+        except OSError as error:
+            return error.errno not in (errno.EACCES, errno.EDEADLK)
+        return True
+
+else:
+    import fcntl
+
+    def _can_lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+        return True
 
 
 def _can_be_written(program: Path) -> bool:

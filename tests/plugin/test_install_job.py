@@ -127,7 +127,9 @@ def test_doctor_that_finds_something_leaves_the_old_environment(plugin: TinyPlug
     index.add("alpha", "1.1")
     plugin.write_locks()
     plugin.sick()
-    with pytest.raises(InstallError, match=r"^The new environment does not pass its checks: alpha: is ill\s+Rest\.$") as caught:
+    with pytest.raises(
+        InstallError, match=r"^The new environment does not pass its checks: alpha: is ill\s+Rest\.$"
+    ) as caught:
         install(plugin)
     assert caught.value.kind == "doctor"
     assert current(plugin.folder) == old
@@ -156,7 +158,10 @@ def test_changed_lock_outdates_the_environment_and_is_installed_beside_it(
     assert not is_outdated(new, plugin.requirements)
 
 
-def test_environment_that_an_engine_runs_from_stays_until_later(plugin: TinyPlugin, index: IndexServer) -> None:
+def test_environment_that_an_engine_runs_from_stays_until_later(
+    plugin: TinyPlugin, index: IndexServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qgis_mpsclip.install.installed._END_SECONDS", 0.2)
     old = install(plugin)
     command = [str(old.python), "-s", "-m", "engine", "serve"]
     with subprocess.Popen(command, cwd=plugin.engine_src, stdout=subprocess.PIPE) as engine:
