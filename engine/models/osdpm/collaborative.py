@@ -57,5 +57,5 @@ class SpatialChannelAttention(nn.Module):
         """Of the map with its channels scaled ``(B, C)``; the scale goes into the kernel, which is smaller."""
         kernel = self.kernel * scale[:, None, :]  # (B, 9, C)
         parts = kernel @ seen.flatten(2)  # (B, 9, h * w): what each position says to its neighbours
-        logits = fold(parts, seen.shape[2:], _SIDE, padding=_SIDE // 2)[:, 0]  # type: ignore[arg-type]
+        logits = fold(parts, seen.shape[2:], _SIDE, padding=_SIDE // 2)[:, 0]
         return logits.flatten(1).softmax(1).view_as(logits)

@@ -80,7 +80,7 @@ class DAPN(nn.Module):
         raised = channel.shape[1] * channel  # a mean of one
         context = raised * torch.einsum("bchw,bhw->bc", tokens, spatial)
         salient = self.object_aware(tokens, seen, context)
-        # The mean of the raised map, without the map: training of the image's embedding alone never makes it.
+        # The mean of the raised map, by parts: a loss on the embedding alone sends no gradient through the map.
         feature = tokens.mean((2, 3)) + self.context_gate * context + self.saliency_gate * salient.objects
         feature = feature + self.up(self.fuse(torch.cat([context, salient.objects], 1)))
         gates = torch.stack([self.context_gate * raised, self.saliency_gate.expand_as(raised)], 2)  # (B, C, 2)

@@ -15,15 +15,15 @@ object categories". The reading:
   prototypes and away from all others.
 - *That exhibit ambiguity*: no image is chosen beforehand. The gradient is (softmax − prior), so an image that already
   lies in its cluster gets next to none, and one between clusters the most.
-- Without captions the prior is the model's own prediction (a linear map of the embedding and a softmax, trained by
-  ``noun_prior_divergence`` in engine/train/losses.py). The paper does not say whether it acts at inference; where it
-  shall, :func:`draw_to_prototypes` moves an embedding by it, and 0 is without.
+- Without captions the prior is the model's own prediction: a linear map of the embedding and a softmax, trained by
+  ``noun_prior_divergence`` in engine/train/losses.py. In a search embeddings are compared as they are: the paper
+  describes no step of it that would use the prior.
 """
 
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import cross_entropy
 
 HIGH = 0.5  # of the probability of an image's most probable noun
 
@@ -63,21 +63,3 @@ def clustering_loss(
     if not bool(known.any()):
         return 0.0 * logits.sum()
     return cross_entropy(logits[known], high_probability(priors[known], share))
-
-
-def draw_to_prototypes(
-    images: Tensor, prototypes: Tensor, priors: Tensor, strength: float, share: float = HIGH
-) -> Tensor:
-    """Embeddings moved towards the prototypes of their probable nouns: the clustering where there are no captions.
-
-    Args:
-        images: embeddings ``(B, E)``, unit length.
-        prototypes: ``(N, E)``, unit length.
-        priors: predicted ``(B, N)``, each row a distribution.
-        strength: length of the step before normalising; 0: the embeddings as they are.
-        share: see :func:`high_probability`.
-
-    Returns:
-        ``(B, E)``, unit length.
-    """
-    return normalize(images + strength * high_probability(priors, share) @ prototypes, dim=-1)

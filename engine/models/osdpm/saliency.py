@@ -69,7 +69,7 @@ class ObjectAwareAttention(nn.Module):
         """
         queries = self.query(context)[:, None] * self.stress / context.shape[1] ** 0.5  # (B, S, C)
         # The response of an averaged window is the average of its tokens' responses.
-        responses = (queries @ seen.flatten(2)).unflatten(2, seen.shape[2:])  # (B, S, h, w)
+        responses = torch.einsum("bsc,bchw->bshw", queries, seen)  # (B, S, h, w)
         maps = torch.stack([_saliency(responses[:, i], side) for i, side in enumerate(self.sides)], 1)
         objects = torch.einsum("bshw,bchw->bsc", maps, tokens)
         scores: Tensor = self.score(layer_norm(objects, objects.shape[2:]))[:, :, 0]
@@ -84,4 +84,4 @@ def _saliency(responses: Tensor, side: int) -> Tensor:
     window = (min(side, h), min(side, w))
     regions = avg_pool2d(responses, window, ceil_mode=True, count_include_pad=False)  # (B, rows, columns)
     spread = regions.repeat_interleave(window[0], 1).repeat_interleave(window[1], 2)[:, :h, :w]
-    return spread.flatten(1).softmax(1).unflatten(1, (h, w))
+    return spread.flatten(1).softmax(1).view(-1, h, w)
