@@ -9,25 +9,32 @@ from pathlib import Path
 from engine.errors import MissingDependencyError, UsageError
 from engine.types import ProgressSink, no_progress
 
-PACKAGED, MPS_CLIP, ABLATE = "packaged", "mps-clip", "ablate"
+PACKAGED, MPS_CLIP, ABLATE, COMPARE = "packaged", "mps-clip", "ablate", "compare"
 _ONLY_OF = {
-    "start": PACKAGED,
-    "resume": MPS_CLIP,
-    "masks_only": MPS_CLIP,
-    "cache": MPS_CLIP,
-    "steps": ABLATE,
-    "seeds": ABLATE,
+    "start": (PACKAGED,),
+    "config": (PACKAGED, MPS_CLIP, ABLATE),
+    "resume": (MPS_CLIP,),
+    "masks_only": (MPS_CLIP,),
+    "cache": (MPS_CLIP,),
+    "steps": (ABLATE, COMPARE),
+    "seeds": (ABLATE, COMPARE),
+    "backbone": (COMPARE,),
+    "rows": (COMPARE,),
+    "quick": (COMPARE,),
+    "test": (COMPARE,),
 }
 ABLATION_STEPS = 400
+COMPARISON_STEPS = 300
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``mpsclip train``."""
     parser.add_argument(
         "recipe",
-        choices=[PACKAGED, MPS_CLIP, ABLATE],
-        help="what to train: the packaged model, MPS-CLIP on a CLIP backbone, or the packaged model many times and "
-        "shortly, each ingredient of its training on and off; called again, that goes on where it was cut",
+        choices=[PACKAGED, MPS_CLIP, ABLATE, COMPARE],
+        help="what to train: the packaged model; MPS-CLIP on a CLIP backbone; the packaged model many times and "
+        "shortly, each ingredient of its training on and off (ablate); MPS-CLIP, PriorCLIP, OSDPM and their parts on "
+        "one compact backbone (compare). The last two go on where they were cut, when they are called again",
     )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of RSICD, or laid out like it")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for checkpoints and the report")
@@ -45,8 +52,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="mps-clip: folder of the outlines (default: the user's cache)"
     )
-    parser.add_argument("--steps", type=int, metavar="N", help=f"ablate: of each run (default {ABLATION_STEPS})")
-    parser.add_argument("--seeds", type=int, nargs="+", metavar="SEED", help="ablate: of each ingredient (default 0)")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        metavar="N",
+        help=f"ablate, compare: of each run (default {ABLATION_STEPS}, {COMPARISON_STEPS})",
+    )
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", metavar="SEED", help="ablate, compare: of each ingredient or row (default 0)"
+    )
+    parser.add_argument(
+        "--backbone",
+        choices=["published", "packaged"],
+        help="compare: published weights, the last stages of which are trained (default), or the packaged model, to "
+        "which parts are added",
+    )
+    parser.add_argument("--rows", nargs="+", metavar="ROW", help="compare: only these (default: all)")
+    parser.add_argument("--quick", action="store_true", help="compare: few steps on few images, to see that all works")
+    parser.add_argument(
+        "--test", action="store_true", help="compare: read the test split, once, when all runs are done"
+    )
 
 
 def run(
@@ -58,15 +83,18 @@ def run(
         UsageError: an option of another recipe, or data and settings that cannot be used.
         MissingDependencyError: without the extra ``train``.
     """
-    for option, recipe in _ONLY_OF.items():
-        if getattr(args, option) and args.recipe != recipe:
+    for option, recipes in _ONLY_OF.items():
+        if getattr(args, option) and args.recipe not in recipes:
             name = option.replace("_", "-")
-            raise UsageError(f"--{name} is an option of 'mpsclip train {recipe}'.", "Leave it out.", option=name)
+            named = " and ".join(f"'mpsclip train {recipe}'" for recipe in recipes)
+            raise UsageError(f"--{name} is an option of {named}.", "Leave it out.", option=name)
     try:
         if args.recipe == MPS_CLIP:
             return _train_mps_clip(args, progress, say)
         if args.recipe == ABLATE:
             return _ablate(args, progress, say)
+        if args.recipe == COMPARE:
+            return _compare(args, progress, say)
         from engine.train.packaged.run import train_packaged
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
@@ -103,4 +131,23 @@ def _ablate(args: argparse.Namespace, progress: ProgressSink, say: Callable[[str
 
     steps = ABLATION_STEPS if args.steps is None else args.steps
     ablate(args.data, args.out, steps, args.seeds or [0], args.config, progress, say)
+    return 0
+
+
+def _compare(args: argparse.Namespace, progress: ProgressSink, say: Callable[[str], None]) -> int:
+    from engine.train.compare.run import compare
+
+    report = compare(
+        args.data,
+        args.out,
+        steps=args.steps,
+        seeds=args.seeds or [0],
+        backbone=args.backbone or "published",
+        rows=args.rows,
+        trial=args.quick,
+        test=args.test,
+        progress=progress,
+        say=say,
+    )
+    say(f"report {report}")
     return 0
