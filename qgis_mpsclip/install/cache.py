@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from qgis_mpsclip.install.in_use import remove_tree
+from qgis_mpsclip.install.locks import entries
 from qgis_mpsclip.install.process import Runner
+from qgis_mpsclip.install.tree import tree_bytes
 
 FOLDER = "cache"
+Package = tuple[str, str]  # normalised name, version
 
 
 def cache_folder(folder: Path, users_uv: Path | None, chosen: str, runner: Runner) -> Path:
@@ -34,8 +43,57 @@ def forget(uv: Path, packages: list[str], runner: Runner) -> None:
         runner.run([uv, "cache", "clean", *packages])
 
 
-def _packages(environment: Path) -> set[tuple[str, str]]:
-    """Names and versions, from the folders of metadata."""
+def cached_bytes(cache: Path, locks: Iterable[Path]) -> int:
+    """Size of what the cache has of the packages of some locks, unpacked; takes a second where it is large.
+
+    uv keeps each unpacked wheel in a folder ``archive-v0/ID``. Downloads that were cut short are not among them.
+    """
+    wanted = {package for lock in locks for package in _locked(lock)}
+    sizes: dict[Package, int] = {}
+    for archive in cache.glob("archive-v*/*"):
+        for package in wanted.intersection(_metadata(archive)):
+            sizes[package] = max(sizes.get(package, 0), tree_bytes(archive))
+    return sum(sizes.values())
+
+
+def doubles(folder: Path, link_mode: str, platform: str = sys.platform) -> bool:
+    """Whether uv copies files from a cache on the same disk, instead of linking or cloning them.
+
+    Args:
+        folder: of the environments; there.
+        link_mode: the variable UV_LINK_MODE; empty: not set.
+    """
+    if link_mode == "copy" or (link_mode == "clone" and platform != "darwin"):  # few other disks can clone
+        return True
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        file = Path(made, "file")
+        file.touch()
+        try:
+            os.link(file, Path(made, "link"))
+        except OSError:
+            return True
+    return False
+
+
+def drop_unfinished(cache: Path) -> None:
+    """Deletes what downloads that were cut short have left; only where no uv uses the cache."""
+    for left in cache.glob(".tmp*"):
+        remove_tree(left)
+
+
+def _locked(lock: Path) -> Iterator[Package]:
+    for name, entry in entries(lock):
+        version = re.search(r"==([^\s;\\]+)", entry)
+        if version:
+            yield name.replace("_", "-"), version.group(1)
+
+
+def _packages(environment: Path) -> set[Package]:
     folders = [*environment.glob("lib/python*/site-packages"), environment / "Lib" / "site-packages"]
-    found = [path.name[: -len(".dist-info")].partition("-") for one in folders for path in one.glob("*.dist-info")]
+    return {package for one in folders for package in _metadata(one)}
+
+
+def _metadata(folder: Path) -> set[Package]:
+    """Names and versions, from the folders of metadata."""
+    found = [path.name[: -len(".dist-info")].partition("-") for path in folder.glob("*.dist-info")]
     return {(name.replace("_", "-").lower(), version) for name, _, version in found}

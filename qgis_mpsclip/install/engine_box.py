@@ -11,9 +11,10 @@ from qgis.PyQt.QtWidgets import QGroupBox, QHBoxLayout, QLabel, QMessageBox, QPu
 from qgis_mpsclip.errors import MpsClipError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install.background import Background
-from qgis_mpsclip.install.installed import InstalledEnvironment, installed_bytes
+from qgis_mpsclip.install.installed import InstalledEnvironment
 from qgis_mpsclip.install.places import environments_folder
 from qgis_mpsclip.install.session import Installation
+from qgis_mpsclip.install.tree import tree_bytes
 from qgis_mpsclip.settings import Settings
 from qgis_mpsclip.sizes import size_text
 
@@ -69,7 +70,7 @@ class EngineBox(QGroupBox):
         known = self._measured is not None and self._measured[0] == environment
         if environment is not None and not known and self._measuring is None and self.isVisible():
             work = Background(
-                tr("Measuring the search engine"), lambda is_cancelled: (environment, installed_bytes(environment))
+                tr("Measuring the search engine"), lambda is_cancelled: (environment, tree_bytes(environment.folder))
             )
             work.done.connect(self._has_measured)
             work.failed.connect(self._has_not_measured)

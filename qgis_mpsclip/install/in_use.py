@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from qgis_mpsclip.install.long_paths import long_form
+
 LOCK = "in_use.lock"
 _SECONDS = 10
 _PATIENCE = 2.0  # seconds
@@ -48,7 +50,7 @@ def is_held(environment: Path) -> bool:
 def remove_tree(folder: Path) -> bool:
     """Deletes a folder with all that is in it; links are deleted, not followed. False: something is left."""
     if os.path.lexists(folder):
-        shutil.rmtree(folder, onerror=_retry)
+        shutil.rmtree(long_form(folder), onerror=_retry)
     return not os.path.lexists(folder)
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -210,16 +209,6 @@ def _still_in_use(environments: list[Path]) -> Path | None:
         if used is None or time.monotonic() > until:
             return used
         time.sleep(0.1)
-
-
-def installed_bytes(environment: InstalledEnvironment) -> int:
-    """Size of an environment's files, in bytes; takes a second or two."""
-    total = 0
-    for where, _, names in os.walk(environment.folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(where, name)).st_size  # noqa: PTH118 - many thousand files
-    return total
 
 
 def write_json(file: Path, content: Mapping[str, Any]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -20,7 +19,7 @@ from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install import base_python, places
 from qgis_mpsclip.install.authorities import write_authorities
 from qgis_mpsclip.install.cache import FOLDER as CACHE
-from qgis_mpsclip.install.cache import cache_folder, forget, replaced_packages
+from qgis_mpsclip.install.cache import cache_folder, cached_bytes, doubles, drop_unfinished, forget, replaced_packages
 from qgis_mpsclip.install.connection import Connection, connect
 from qgis_mpsclip.install.device import machine
 from qgis_mpsclip.install.download import DownloadProgress
@@ -37,6 +36,7 @@ from qgis_mpsclip.install.installed import (
 )
 from qgis_mpsclip.install.locks import read_locks
 from qgis_mpsclip.install.log import InstallLog, secrets_of
+from qgis_mpsclip.install.long_paths import refuse_long
 from qgis_mpsclip.install.own import claim
 from qgis_mpsclip.install.package_index import index_address, uv_variables
 from qgis_mpsclip.install.packages import Request, packages_request, torch_request
@@ -44,6 +44,7 @@ from qgis_mpsclip.install.partial import Partial, resumed_or_new
 from qgis_mpsclip.install.plan import InstallOptions, check_disk
 from qgis_mpsclip.install.process import Finished, Runner
 from qgis_mpsclip.install.stage import STEPS, InstallProgress
+from qgis_mpsclip.install.tree import tree_bytes
 from qgis_mpsclip.install.troubles import recognise
 from qgis_mpsclip.install.uv import find_uv, users_uv
 from qgis_mpsclip.settings import Settings
@@ -108,6 +109,7 @@ class InstallJob:
         self._runner = Runner(self._log, self._environ, self._options.folder, is_cancelled)
         try:
             places.refuse_taken(self._options.folder)
+            refuse_long(self._options.folder)
             with exclusive(self._options.folder):
                 return self._install()
         except InstallError as error:
@@ -131,12 +133,11 @@ class InstallJob:
         self._cache = cache_folder(self._options.folder, users_uv(), chosen, self._runner)
         if self._cache == self._options.folder / CACHE:
             claim(self._cache)
+            drop_unfinished(self._cache)
         self._environ["UV_CACHE_DIR"] = str(self._cache)
         self._log.write(f"cache: {self._cache}")
         if "packages" not in partial.done:
-            free = shutil.disk_usage(places.existing_parent(self._cache)).free
-            partial.free = partial.free or free
-            check_disk(self._options.folder, self._choice, self._cache, fetched=max(0, partial.free - free))
+            self._check_disk(partial)
         uv = self._uv()
         if "environment" not in partial.done:
             self._make(uv, partial)
@@ -149,6 +150,13 @@ class InstallJob:
             self._pip("packages", uv, partial, request)
         self._examine(partial)
         return self._switch(uv, partial)
+
+    def _check_disk(self, partial: Partial) -> None:
+        locks = [lock for lock in (self._choice.lock, self._choice.torch_lock) if lock is not None]
+        cached, present = cached_bytes(self._cache, locks), tree_bytes(partial.folder)
+        copies = doubles(self._options.folder, self._environ.get("UV_LINK_MODE", ""))
+        self._log.write(f"cached: {cached}, present: {present}, copies: {copies}")
+        check_disk(self._options.folder, self._choice, self._cache, cached, present, copies)
 
     def _remove_other_beginnings(self, partial: Partial) -> None:
         """What earlier installations began and cannot be gone on with: its room is needed."""

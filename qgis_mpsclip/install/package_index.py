@@ -43,6 +43,8 @@ def uv_variables(environ: Mapping[str, str], home: Path | None = None) -> dict[s
     uv's own files are left aside.
     """
     kept = {name: value for name, value in environ.items() if not name.startswith("UV_") or _KEPT.fullmatch(name)}
+    if kept.get("UV_LINK_MODE") == "symlink":  # such an environment breaks when something is taken out of the cache
+        del kept["UV_LINK_MODE"]
     kept.setdefault("UV_HTTP_TIMEOUT", _TIMEOUT_SECONDS)
     for name in _SYSTEM_CERTIFICATES:
         kept.setdefault(name, "1")

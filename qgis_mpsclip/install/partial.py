@@ -27,7 +27,6 @@ class Partial:
         base: the base Python that was asked for, empty where any will do.
         begun: step that was begun last; empty: none.
         done: steps that ended well.
-        free: bytes that were free on the cache's disk before anything was fetched for this lock; 0: not known yet.
     """
 
     folder: Path
@@ -35,7 +34,6 @@ class Partial:
     base: str
     begun: str = ""
     done: list[str] = field(default_factory=list)
-    free: int = 0
 
     @property
     def python(self) -> Path:
@@ -68,16 +66,12 @@ class Partial:
 def resumed_or_new(options: InstallOptions) -> Partial:
     """The beginning of an environment that fits the options and was not cut short within a step, else a new one."""
     digest, base = options.choice.lock_digest, str(options.base_python or "")
-    begun = [
-        one for one in map(_read, old_environments(options.folder)) if one is not None and one.lock_digest == digest
-    ]
-    for partial in begun:
-        if partial.is_sound and partial.base == base:
+    for partial in map(_read, old_environments(options.folder)):
+        if partial is not None and partial.is_sound and (partial.lock_digest, partial.base) == (digest, base):
             return partial
-    free = max((partial.free for partial in begun), default=0)
     names = (f"{PREFIX}{digest[:_DIGITS]}" + (f"-{number}" if number > 1 else "") for number in itertools.count(1))
     folder = next(path for path in map(options.folder.joinpath, names) if not path.exists())
-    return Partial(folder, digest, base, free=free)
+    return Partial(folder, digest, base)
 
 
 def _read(folder: Path) -> Partial | None:

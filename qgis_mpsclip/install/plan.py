@@ -143,22 +143,30 @@ def options_from_settings(choice: Choice, settings: Settings | None = None) -> I
     )
 
 
-def check_disk(folder: Path, choice: Choice, uv_cache: Path | None = None, fetched: int = 0) -> None:
+def check_disk(
+    folder: Path, choice: Choice, uv_cache: Path | None = None, cached: int = 0, present: int = 0, copies: bool = False
+) -> None:
     """Whether what is to be installed fits.
 
-    uv unpacks into its cache and links the environment's files to it where both are on one file system; else both
-    need the space.
+    uv unpacks into its cache and links the environment's files to it where both are on one file system; else, or where
+    it copies them, both need the space.
 
     Args:
-        fetched: bytes that an earlier installation which was cut short has left in the cache.
+        uv_cache: None: it is counted with the folder.
+        cached: bytes of the choice's packages that are in the cache already.
+        present: bytes that the beginning of an environment has already.
+        copies: uv copies files even within one file system.
 
     Raises:
         InstallError: of kind ``disk-full``, with the numbers.
     """
-    needs = {_device_of(folder): (folder, choice.installed_bytes + SPARE_BYTES)}
-    if uv_cache is not None:
-        place, needed = needs.get(_device_of(uv_cache), (uv_cache, choice.installed_bytes))
-        needs[_device_of(uv_cache)] = place, max(0, needed - fetched)
+    whole, here = choice.installed_bytes, _device_of(folder)
+    there = here if uv_cache is None else _device_of(uv_cache)
+    of_cache = max(0, whole - max(cached, present))  # what was put in place is not fetched again
+    of_environment = max(0, whole - present) if copies or there != here else 0
+    needs = {here: (folder, of_environment + SPARE_BYTES)}
+    place, needed = needs.get(there, (uv_cache or folder, 0))
+    needs[there] = place, needed + of_cache
     for place, needed in needs.values():
         free = shutil.disk_usage(places.existing_parent(place)).free
         if free < needed:

@@ -9,6 +9,7 @@ from pathlib import Path
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install.errors import InstallError
 from qgis_mpsclip.install.installed import refuse_others
+from qgis_mpsclip.install.long_paths import refuse_long
 from qgis_mpsclip.install.places import environments_folder, existing_parent
 from qgis_mpsclip.install.plan import Choice, check_disk
 
@@ -33,7 +34,10 @@ def folder_problem(folder: str) -> str:
     """Why nothing can be installed in this folder, and what helps; empty where something can."""
     try:
         refuse_others(folder_named(folder))
+        refuse_long(folder_named(folder))
     except InstallError as error:
+        if error.kind == "path-too-long":
+            return str(error)
         # The error's remedy names the options, and here is the field itself.
         return f"{error.problem} {tr('Choose another folder.')}"
     except OSError as error:

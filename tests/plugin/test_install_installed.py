@@ -19,7 +19,6 @@ from qgis_mpsclip.install.installed import (
     InstalledEnvironment,
     current,
     holds_anything,
-    installed_bytes,
     is_outdated,
     make_current,
     old_environments,
@@ -28,6 +27,7 @@ from qgis_mpsclip.install.installed import (
 )
 from qgis_mpsclip.install.locks import digest
 from qgis_mpsclip.install.own import claim
+from qgis_mpsclip.install.tree import tree_bytes
 from qgis_mpsclip.version import plugin_version
 
 
@@ -203,7 +203,7 @@ def test_uninstall_that_was_cancelled_is_finished_by_the_next(tmp_path: Path) ->
 def test_size_counts_the_files_and_follows_no_link(tmp_path: Path) -> None:
     made = make_environment(tmp_path)
     (made.folder / "big").write_bytes(bytes(50_000))
-    assert 50_000 <= installed_bytes(made) < 51_000
+    assert 50_000 <= tree_bytes(made.folder) < 51_000
 
 
 def test_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:

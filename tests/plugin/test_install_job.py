@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from qgis.PyQt.QtCore import QLockFile
 
+from qgis_mpsclip.install.cache import cached_bytes
 from qgis_mpsclip.install.errors import InstallCancelled, InstallError
 from qgis_mpsclip.install.installed import InstalledEnvironment, current, is_outdated, old_environments, uninstall
 from qgis_mpsclip.install.job import STEPS, InstallJob, InstallProgress
-from qgis_mpsclip.install.partial import resumed_or_new
 from tests.plugin.support.index_server import IndexServer
 from tests.plugin.support.processes import processes_naming
 from tests.plugin.support.tiny_engine import PLATFORMS, TinyPlugin, ordinary_settings, uv_wheel
@@ -196,14 +196,30 @@ def test_installation_goes_on_from_what_was_downloaded(plugin: TinyPlugin, index
     started = Started(InstallJob(plugin.options(), log))
     wait_for(lambda: log.exists() and re.search(r" Download(ed|ing) beta$", log.read_text(), re.MULTILINE))
     started.cancel()
-    free = resumed_or_new(plugin.options()).free
-    assert 0 < free <= shutil.disk_usage(tmp_path).total, "what was free before counts, not what is now"
+    cached = cached_bytes(tmp_path / "cache", [plugin.choice().lock])
+    assert 3_000_000 < cached < 3_100_000, "beta is there, and the half of alpha is not counted"
     index.fault("alpha-1.0", "")
     index.requests.clear()
     environment = install(plugin)
     assert version(environment) == "1.0"
     assert index.downloads() == {"alpha-1.0-py3-none-any.whl"}
     assert list(plugin.folder.glob("env-*")) == [environment.folder]
+
+
+def test_room_is_asked_for_what_is_missing_and_twice_where_files_are_copied(
+    plugin: TinyPlugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = shutil.disk_usage(tmp_path).free * 7 // 10
+    plugin.write_locks(installed_bytes=dict.fromkeys(PLATFORMS, size))
+    monkeypatch.setenv("UV_LINK_MODE", "copy")
+    with pytest.raises(InstallError, match="are needed"):
+        install(plugin)
+    monkeypatch.delenv("UV_LINK_MODE")
+    InstallJob(plugin.options(), tmp_path / "first.txt").run()
+    uninstall(plugin.folder)
+    InstallJob(plugin.options(), tmp_path / "second.txt").run()
+    assert "cached: 0, present: 0, copies: False" in (tmp_path / "first.txt").read_text()
+    assert re.search(r"cached: 300\d{4}, present: 0", (tmp_path / "second.txt").read_text())
 
 
 def test_cancel_while_the_doctor_looks_keeps_what_was_installed(plugin: TinyPlugin, index: IndexServer) -> None:
@@ -285,8 +301,11 @@ def test_user_without_uv_gets_one_with_a_cache_and_all_of_it_goes(
     index.add("alpha", "1.1")
     plugin.write_locks()
     index.requests.clear()
+    cut_short = plugin.folder / "cache" / ".tmpHalf"
+    (cut_short / "torch").mkdir(parents=True)
     second = install(plugin)
     assert version(second) == "1.1"
+    assert not cut_short.exists(), "nobody would go on with it"
     assert index.downloads() == {"alpha-1.1-py3-none-any.whl"}
     names = {path.name.partition("-")[0] for path in (plugin.folder / "cache").glob("wheels-v*/index/*/*")}
     assert names == {"beta"}, "the replaced package is still in the cache"

@@ -195,12 +195,16 @@ def test_full_disk_is_told_with_numbers_and_remedy(tmp_path: Path) -> None:
     assert "folder on another disk" in caught.value.remedy
 
 
-def test_what_was_fetched_before_needs_no_room_again(tmp_path: Path) -> None:
-    size = shutil.disk_usage(tmp_path).free
+def test_what_is_there_already_needs_no_room_again(tmp_path: Path) -> None:
+    size, cache = shutil.disk_usage(tmp_path).free, tmp_path / "cache"
     choice = choice_of(tmp_path, size)
     with pytest.raises(InstallError, match="are needed"):
-        check_disk(tmp_path, choice, tmp_path / "cache", fetched=100_000_000)
-    check_disk(tmp_path, choice, tmp_path / "cache", fetched=size // 2)
+        check_disk(tmp_path, choice, cache, cached=100_000_000)
+    check_disk(tmp_path, choice, cache, cached=size // 2)
+    check_disk(tmp_path, choice, cache, present=size // 2)
+    with pytest.raises(InstallError, match="are needed"):
+        check_disk(tmp_path, choice, cache, cached=size // 2, copies=True)
+    check_disk(tmp_path, choice, cache, cached=size, present=size // 2, copies=True)
 
 
 def test_cache_on_another_file_system_needs_the_room_too(tmp_path: Path) -> None:

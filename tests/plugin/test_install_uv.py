@@ -169,6 +169,7 @@ def test_settings_of_uv_that_drop_checks_or_change_versions_are_left_out(tmp_pat
     risky = ("UV_INSECURE_HOST", "UV_INDEX_STRATEGY", "UV_OVERRIDE", "UV_CONSTRAINT", "UV_NO_VERIFY_HASHES")
     risky += ("UV_TORCH_BACKEND", "UV_SYSTEM_PYTHON", "UV_PROJECT_ENVIRONMENT", "UV_PRERELEASE", "UV_CONFIG_FILE")
     kept = {"UV_HTTP_TIMEOUT": "9", "UV_INDEX_WORK_PASSWORD": "p", "UV_CACHE_DIR": "/c", "HTTPS_PROXY": "http://p:1"}
+    assert "UV_LINK_MODE" not in uv_variables({"UV_LINK_MODE": "symlink"}, tmp_path)
     given = uv_variables({**dict.fromkeys(risky, "1"), **kept, "UV_NO_CONFIG": "0"}, tmp_path)
     assert not given.keys() & set(risky)
     assert given["UV_NO_CONFIG"] == "1"  # and no file of uv's with the like
