@@ -19,7 +19,7 @@ from engine.train.seeds import Purpose, derived_seed, seed_generators
 from engine.types import Progress, ProgressSink, no_progress
 
 WIDTH = 256
-EPOCHS = 30
+EPOCHS = 15
 BATCH = 256
 LEARNING_RATE = 1e-3  # falls to zero along half a cosine
 WEIGHT_DECAY = 0.05

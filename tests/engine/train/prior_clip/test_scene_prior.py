@@ -46,7 +46,7 @@ def test_scenes_are_learned_and_images_without_one_are_left_out() -> None:
     assert accuracy == float((logits.argmax(1) == val_labels).double().mean())
     assert accuracy > 0.9
     assert not model.training
-    assert [message.done for message in told] == list(range(1, 31))
+    assert [message.done for message in told] == list(range(1, 16))
 
 
 def test_the_seed_alone_decides_the_weights() -> None:
