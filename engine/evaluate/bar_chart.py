@@ -91,7 +91,7 @@ def _places(rows: Sequence[BarRow]) -> tuple[list[float], list[tuple[float, str]
         if row.section and row.section != section:
             at += 0.35 if places else 0.0
             heads.append((at, row.section))
-            at += 0.9
+            at += 0.75
         section = row.section
         places.append(at)
         at += 1

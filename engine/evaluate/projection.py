@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from engine.evaluate.figure import FAINT, picture
-from engine.evaluate.tsne import PERPLEXITY, evenly_drawn, nearest_turn, tsne
-from engine.types import Float32Array, IntArray
+from engine.evaluate.tsne import evenly_drawn, fitting_perplexity, nearest_turn, tsne
+from engine.types import Float32Array, Float64Array
 
 MOST = 2500  # points of a panel: the exact t-SNE compares all with all
 _MARKERS = "osD^vP"
 _COLUMNS = 3
+_SIDE = 6.4  # of a panel, inches
+_GREY = "#9aa4ae"
 
 
 def projection_picture(panels: Sequence[tuple[str, Float32Array, Sequence[str | None]]], file: Path) -> None:
@@ -43,27 +45,19 @@ def projection_picture(panels: Sequence[tuple[str, Float32Array, Sequence[str | 
         placed.append(nearest_turn(places, placed[0]) if placed and labels == drawn[0][1] else places)
     columns = min(len(panels), _COLUMNS)
     rows = ceil(len(panels) / columns)
-    with picture(file, 6.4 * columns, 6.4 * rows + 0.35 + 0.2 * ceil(len(names) / (5 * columns))) as figure:
+    width = _SIDE * columns
+    in_legend = max(1, int(width / (0.5 + 0.075 * max(map(len, names), default=0))))
+    with picture(file, width, _SIDE * rows + 0.3 + 0.19 * ceil((len(names) + 1) / in_legend)) as figure:
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
         for axes, (title, embeddings, _), (_, labels), places in zip(grid, panels, drawn, placed, strict=False):
             _panel(axes, places, labels, names)
-            count = (
-                f"{len(labels):,} images"
-                if len(labels) == len(embeddings)
-                else f"{len(labels):,} of {len(embeddings):,}"
-            )
+            of_all = "" if len(labels) == len(embeddings) else f" of {len(embeddings):,}"
+            how = f"t-SNE of {len(labels):,}{of_all} images, perplexity {fitting_perplexity(len(labels)):.0f}"
             axes.set_title(f"{title}\n", fontsize=11, loc="left")
-            axes.text(
-                0,
-                1.01,
-                f"t-SNE of {count}, perplexity {PERPLEXITY:.0f}",
-                transform=axes.transAxes,
-                color=FAINT,
-                fontsize=8,
-            )
-        _legend(figure, names, any(None in labels for _, labels in drawn), 5 * columns)
+            axes.text(0, 1.01, how, transform=axes.transAxes, color=FAINT, fontsize=8)
+        _legend(figure, names, any(None in labels for _, labels in drawn), in_legend)
 
 
 def _reduced(embeddings: Float32Array, labels: Sequence[str | None]) -> tuple[Float32Array, list[str | None]]:
@@ -71,7 +65,7 @@ def _reduced(embeddings: Float32Array, labels: Sequence[str | None]) -> tuple[Fl
     return embeddings[chosen], [labels[i] for i in chosen]
 
 
-def _style(number: int, count: int) -> tuple[Any, str]:
+def _style(number: int) -> tuple[Any, str]:
     """Colour and mark of a scene: neighbours in the alphabet differ in both."""
     from matplotlib import colormaps
 
@@ -84,18 +78,19 @@ def _panel(axes: Any, places: Float32Array, labels: Sequence[str | None], names:
 
     of = np.array([-1 if label is None else names.index(label) for label in labels])
     none = places[of < 0]
-    axes.scatter(none[:, 0], none[:, 1], s=6, color="#b5bcc4", marker="x", linewidths=0.6)
-    for number, name in enumerate(names):
+    axes.scatter(none[:, 0], none[:, 1], s=8, color=_GREY, marker="x", linewidths=0.7)
+    at, words = [], []
+    for number in np.unique(of[of >= 0]).tolist():
         mine = places[of == number]
-        if not len(mine):
-            continue
-        colour, mark = _style(number, len(names))
-        axes.scatter(mine[:, 0], mine[:, 1], s=16, color=colour, marker=mark, linewidths=0.3, edgecolors="white")
-    for number, name in enumerate(names):
-        if (of == number).any():
-            x, y = _densest(places[of == number])
-            text = axes.text(x, y, name, fontsize=7.5, ha="center", va="center", weight="bold")
-            text.set_path_effects([withStroke(linewidth=2.2, foreground="white")])
+        colour, mark = _style(number)
+        axes.scatter(mine[:, 0], mine[:, 1], s=15, color=colour, marker=mark, linewidths=0.3, edgecolors="white")
+        at.append(_densest(mine))
+        words.append(names[number])
+    span = float(np.ptp(places, axis=0).max())
+    half = np.array([[0.0078 * span * len(word), 0.014 * span] for word in words]).reshape(-1, 2)
+    for word, (x, y), box in zip(words, _apart(np.array(at).reshape(-1, 2), half), half, strict=True):
+        text = axes.text(x, y + box[1], word, fontsize=7.5, ha="center", va="center", weight="bold", alpha=0.9)
+        text.set_path_effects([withStroke(linewidth=2, foreground="white")])
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_aspect("equal", "datalim")
@@ -103,12 +98,28 @@ def _panel(axes: Any, places: Float32Array, labels: Sequence[str | None], names:
         spine.set_color("#c9d0d6")
 
 
-def _densest(places: Float32Array) -> Float32Array:
-    """The point that has most of the others near: a mean may lie between two groups, where none is."""
+def _densest(places: Float32Array) -> Float64Array:
+    """Just above the points around the one that has most of the others near: a mean may lie between two groups."""
     squares = ((places[:, None] - places[None]) ** 2).sum(-1)
-    width = np.median(squares) / 4 + 1e-9
-    middle: IntArray = np.exp(-squares / width).sum(1)
-    return places[int(middle.argmax())]
+    near = np.exp(-squares / (np.median(squares) / 4 + 1e-9)).sum(1)
+    group = places[squares[int(near.argmax())] <= np.median(squares)]
+    return np.array([np.median(group[:, 0]), group[:, 1].max()], np.float64)
+
+
+def _apart(centres: Float64Array, half: Float64Array) -> Float64Array:
+    """Boxes at ``(n, 2)`` with half sides ``(n, 2)``, moved up or down until none lies on another, or nearly so."""
+    out = centres.copy()
+    order = np.subtract.outer(np.arange(len(out)), np.arange(len(out)))  # decides for boxes of the same height
+    for _ in range(100):
+        gap = out[:, None] - out[None]  # (n, n, 2)
+        overlap = half[:, None] + half[None] - np.abs(gap)
+        np.fill_diagonal(overlap[..., 1], 0)
+        touching = (overlap > 0).all(-1)
+        if not touching.any():
+            break
+        upward = np.sign(np.where(gap[..., 1] == 0, order, gap[..., 1]))
+        out[:, 1] += 0.3 * (np.where(touching, overlap[..., 1], 0) * upward).sum(1)
+    return out
 
 
 def _legend(figure: Any, names: Sequence[str], some_without: bool, columns: int) -> None:
@@ -116,9 +127,9 @@ def _legend(figure: Any, names: Sequence[str], some_without: bool, columns: int)
 
     handles = []
     for number, name in enumerate(names):
-        colour, mark = _style(number, len(names))
+        colour, mark = _style(number)
         handles.append(Line2D([], [], linestyle="", marker=mark, color=colour, markersize=5, label=name))
     if some_without:
-        handles.append(Line2D([], [], linestyle="", marker="x", color="#b5bcc4", markersize=4, label="no scene"))
+        handles.append(Line2D([], [], linestyle="", marker="x", color=_GREY, markersize=4, label="no scene"))
     if handles:
         figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=8)

@@ -10,7 +10,7 @@ import numpy as np
 from engine.types import Float32Array, Float64Array, IntArray
 
 PERPLEXITY = 30.0
-_STEPS = 600
+_STEPS = 750
 _EXAGGERATION = 12.0
 _EXAGGERATED_STEPS = 200
 _START_DEVIATION = 1e-2  # small, so that the first steps arrange and not the start
@@ -31,7 +31,7 @@ def tsne(points: Float32Array, perplexity: float = PERPLEXITY) -> Float32Array:
         float32 ``(B, 2)``, mean 0.
     """
     count = len(points)
-    joint = neighbour_probabilities(points, min(perplexity, (count - 1) / 3))  # (B, B)
+    joint = neighbour_probabilities(points, fitting_perplexity(count, perplexity))  # (B, B)
     joint = np.maximum((joint + joint.T) / (2 * count), _LEAST_PROBABILITY).astype(np.float32)
     places = principal_components(points)
     places *= _START_DEVIATION / max(float(places[:, 0].std()), 1e-12)
@@ -46,6 +46,11 @@ def tsne(points: Float32Array, perplexity: float = PERPLEXITY) -> Float32Array:
         places += velocity
         places -= places.mean(0)
     return places
+
+
+def fitting_perplexity(count: int, perplexity: float = PERPLEXITY) -> float:
+    """What is used with ``count`` points: at most a third of the others."""
+    return min(perplexity, (count - 1) / 3)
 
 
 def principal_components(points: Float32Array) -> Float32Array:
