@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from engine.datasets.rsicd import CaptionedImage
-from engine.errors import EngineError, UsageError
-from engine.train.mps_clip.augment import Augmentation
+from engine.errors import EngineError
 from engine.train.mps_clip.config import DataSettings
 from engine.train.mps_clip.masks import MaskCache, content_key
+from engine.train.runs.augment import Augmentation
+from engine.train.runs.pictures import Problem, read_picture
 from engine.train.seeds import Purpose, derived_seed
-from engine.types import BoolArray, UInt8Array
+from engine.types import BoolArray
 
 Tokenizer = Callable[[list[str]], Tensor]
 Key = tuple[int, int]  # epoch, pair
@@ -60,13 +58,6 @@ class Batch:
         return Batch(*(field.pin_memory() for field in fields))
 
 
-def spread(images: Sequence[CaptionedImage], limit: int | None) -> list[CaptionedImage]:
-    """At most ``limit`` images at even distances: files are often sorted by scene."""
-    if limit is None or limit >= len(images):
-        return list(images)
-    return [images[i * len(images) // limit] for i in range(limit)]
-
-
 def pairs_of(images: Sequence[CaptionedImage], paraphrases: bool) -> list[Pair]:
     """Every image with each of its captions, equal ones too; with ``paraphrases`` further wordings, once each."""
     return [
@@ -74,22 +65,6 @@ def pairs_of(images: Sequence[CaptionedImage], paraphrases: bool) -> list[Pair]:
         for i, image in enumerate(images)
         for text in (*image.captions, *(dict.fromkeys(image.paraphrases) if paraphrases else ()))
     ]
-
-
-def read_picture(path: Path, side: int | None = None) -> UInt8Array:
-    """uint8 RGB ``(H, W, 3)`` of an image file; with ``side`` brought to ``(side, side)``.
-
-    Raises:
-        UsageError: the file cannot be read as a picture.
-    """
-    try:
-        with Image.open(path) as picture:
-            rgb = picture.convert("RGB")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read as a picture.", "Mend the data folder.", path=str(path)) from error
-    if side is not None and rgb.size != (side, side):
-        rgb = rgb.resize((side, side), Image.Resampling.BICUBIC)
-    return np.array(rgb)
 
 
 class RegionSource:
@@ -128,14 +103,6 @@ class RegionSource:
     def masks(self, pair: Pair) -> list[BoolArray]:
         """At most ``most`` masks ``(H, W)``."""
         return self._cache.read(self._keys[pair.image], self._keywords[pair.caption], self._most)
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What kept a loader process from making an item; an exception of ours would arrive as another one."""
-
-    problem: str
-    remedy: str
 
 
 Item = tuple[Tensor, Tensor, Tensor, int] | Problem
@@ -242,11 +209,3 @@ def collate(items: Sequence[Item]) -> Batch | Problem:
         # A mask may lie outside the crop; an empty one is no region.
         valid[i, : len(some)] = some.flatten(1).any(1)
     return Batch(torch.stack(images), cover, valid, torch.stack(tokens), torch.tensor(ids))
-
-
-def standardise(images: Tensor, mean: Any, std: Any) -> Tensor:
-    """uint8 ``(…, 3, H, W)`` to float32 with the model's mean and deviation (of RGB in [0, 1])."""
-    shape = (3, 1, 1)
-    shift = torch.tensor(mean, device=images.device).view(shape)
-    scale = torch.tensor(std, device=images.device).view(shape)
-    return (images.float() / 255 - shift) / scale

@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from engine.models.mps_clip.adapter_file import save_adapters
 from engine.models.mps_clip.build import BuiltMpsClip
 from engine.models.mps_clip.retrieval import WHOLE_FORMAT
-from engine.train.mps_clip.checkpoint import replace_file
 from engine.train.mps_clip.config import TrainingConfig
+from engine.train.runs.checkpoint import replace_file
 
 
 def save_best(file: Path, built: BuiltMpsClip, config: TrainingConfig) -> None:

@@ -9,8 +9,8 @@ from engine.models.clip_backbone import chosen_source
 from engine.models.mps_clip.build import BuiltMpsClip, build_from_source
 from engine.models.mps_clip.network import MpsClip
 from engine.train.mps_clip.config import ModelSettings
-from engine.train.mps_clip.data import standardise
 from engine.train.objectives import training_region_feature
+from engine.train.runs.pictures import standardise
 from engine.train.seeds import Purpose, derived_seed
 from engine.types import ProgressSink
 

@@ -5,41 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-import torch
-from lightning.fabric import Fabric
 
 from engine.config import SegmenterName, cache_folder
 from engine.datasets.rsicd import CaptionedImage, read_split
-from engine.errors import Cancelled, OutputError, UsageError
+from engine.errors import Cancelled, UsageError
 from engine.models.registry import load_model
 from engine.search.segmenters import make_segmenter
 from engine.text.local import LocalKeywordExtractor
 from engine.train.memory import keep_freed_memory
-from engine.train.mps_clip.checkpoint import State
-from engine.train.mps_clip.config import DataSettings, HardwareSettings, read_config
-from engine.train.mps_clip.data import Pair, PairDataset, RegionSource, pairs_of, read_picture, spread
-from engine.train.mps_clip.loop import Files, Trainer, chance_report
+from engine.train.mps_clip.config import DataSettings, read_config
+from engine.train.mps_clip.data import Pair, PairDataset, RegionSource, pairs_of
+from engine.train.mps_clip.loop import MpsClipTrainer
 from engine.train.mps_clip.masks import MaskCache, caption_keywords, fill
 from engine.train.mps_clip.network import build_network
-from engine.train.mps_clip.report import environment
+from engine.train.runs.files import Files, Outcome, prepare
+from engine.train.runs.hardware import is_first_process, make_fabric
+from engine.train.runs.measure import chance_report
+from engine.train.runs.pictures import read_picture, spread
+from engine.train.runs.report import environment
 from engine.types import Json, ProgressSink, no_progress
 
 CACHE_FILE = "training-masks.sqlite"
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Where a run stands at its end, its files, and what a random order would reach on val (mR, percent)."""
-
-    state: State
-    files: Files
-    chance: float
 
 
 def train_mps_clip(
@@ -82,7 +71,7 @@ def train_mps_clip(
         progress = no_progress
     files = Files(out)
     if not masks_only:
-        _prepare(files, resume)
+        prepare(files, resume)
     keep_freed_memory()
     uses_regions = config.data.regions > 0 and config.data.segmenter is not SegmenterName.NONE
     file = cache_folder(cache) / CACHE_FILE
@@ -98,7 +87,7 @@ def train_mps_clip(
         source = MaskCache(file, fabric.broadcast(identity))
         regions = RegionSource(source, train, pairs, keywords, config.data.regions)
     built = build_network(config.model, config.seed, progress)
-    chance = chance_report(val).mean_recall
+    chance = chance_report([image.captions for image in val]).mean_recall
     start = built.backbone.name if config.model.weights else "random weights"
     facts: Json = {
         "title": f"MPS-CLIP from {start}, {len(pairs)} pairs",
@@ -112,7 +101,7 @@ def train_mps_clip(
         "environment": environment(fabric.device, fabric.world_size),
     }
     dataset = PairDataset(train, pairs, config.data, built.image_size, config.seed, built.tokenizer, regions)
-    trainer = Trainer(config, built, dataset, val, data_hash(train, pairs), files, fabric, facts, progress)
+    trainer = MpsClipTrainer(config, built, dataset, val, data_hash(train, pairs), files, fabric, facts, progress)
     if resume:
         trainer.resume()
     try:
@@ -152,52 +141,7 @@ def outline(
     return identity
 
 
-def make_fabric(settings: HardwareSettings) -> Fabric:
-    """Fabric as the settings say; half precision, which CPUs lack, becomes full precision there.
-
-    Raises:
-        UsageError: this machine does not have what they ask for.
-    """
-    precision = settings.precision
-    has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
-    if precision == "16-mixed" and (settings.accelerator == "cpu" or (settings.accelerator == "auto" and not has_gpu)):
-        log.warning("on the CPU training runs in full precision")
-        precision = "32-true"
-    try:
-        return Fabric(
-            accelerator=settings.accelerator,
-            devices=settings.devices,
-            num_nodes=settings.nodes,
-            strategy=settings.strategy,
-            precision=precision,
-        )
-    except (ValueError, RuntimeError) as error:  # Fabric's own errors are among these
-        raise UsageError(
-            f"The hardware settings do not fit this machine: {' '.join(str(error).split())}",
-            "Mend the section hardware of the settings.",
-        ) from error
-
-
-def is_first_process() -> bool:
-    """Whether this is the first of the processes of a run, known before they have met."""
-    ranks = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
-    return int(next((rank for rank in ranks if rank), "0")) == 0
-
-
 def data_hash(images: Sequence[CaptionedImage], pairs: Sequence[Pair]) -> str:
     """sha256 (hex) over the names of the images and the captions, in their order."""
     rows = [[f"{images[pair.image].path.parent.name}/{images[pair.image].path.name}", pair.caption] for pair in pairs]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
-
-
-def _prepare(files: Files, resume: bool) -> None:
-    if files.checkpoint.is_file() and not resume:
-        raise UsageError(
-            f"{files.folder} holds a run already.", "Go on with it with --resume, or choose another folder with --out."
-        )
-    try:
-        files.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{files.folder} cannot be made: {error.strerror}.", "Choose another folder with --out."
-        ) from error

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.train.mps_clip.augment import MOVING, Augmentation, _MaskedRandAugment
 from engine.train.mps_clip.config import DataSettings
+from engine.train.runs.augment import MOVING, Augmentation, _MaskedRandAugment
 
 
 def marked(side: int = 96) -> tuple[Tensor, Tensor]:

@@ -18,13 +18,12 @@ from engine.train.mps_clip.data import (
     Batch,
     EpochBatches,
     PairDataset,
-    Problem,
     RegionSource,
     collate,
     pairs_of,
-    spread,
 )
 from engine.train.mps_clip.masks import MaskCache, content_key
+from engine.train.runs.pictures import Problem, spread
 
 TOKENIZER = open_clip.SimpleTokenizer(context_length=10)
 

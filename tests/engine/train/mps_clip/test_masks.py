@@ -15,8 +15,8 @@ from engine.segment.contract import Segment
 from engine.segment.relevance import RelevanceSegmenter
 from engine.text.local import LocalKeywordExtractor
 from engine.train.mps_clip import masks
-from engine.train.mps_clip.data import read_picture
 from engine.train.mps_clip.masks import MaskCache, caption_keywords, content_key, fill, packed, unpacked
+from engine.train.runs.pictures import read_picture
 from engine.types import Progress, UInt8Array
 from tests.support.colour_model import ColourModel, ground
 

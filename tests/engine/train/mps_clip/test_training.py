@@ -21,11 +21,11 @@ from engine.errors import Cancelled, UsageError
 from engine.models.mps_clip.adapter_file import load_adapters
 from engine.models.registry import load_model
 from engine.resources import resource_path
-from engine.train.mps_clip.checkpoint import replace_file
 from engine.train.mps_clip.config import read_config
-from engine.train.mps_clip.loop import schedule
 from engine.train.mps_clip.network import build_network
 from engine.train.mps_clip.run import train_mps_clip
+from engine.train.runs.checkpoint import replace_file
+from engine.train.runs.loop import schedule
 from engine.types import Json, Progress, no_progress
 from tests.support.mps_clip_training import IMAGES, SETTINGS, SIDE
 from tests.support.rsicd import write_rsicd

@@ -9,18 +9,18 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from engine.train.mps_clip.config import DataSettings
+from engine.train.runs.settings import AugmentationSettings
 
 MOVING = frozenset({"ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate"})
 
 
 class Augmentation:
-    """Random resized crop (bicubic), horizontal flip, RandAugment (Cubuk et al., arXiv 1909.13719); see DataSettings.
+    """Random resized crop (bicubic), horizontal flip, RandAugment (Cubuk et al., arXiv 1909.13719); see its settings.
 
     Random numbers come from PyTorch's global generator.
     """
 
-    def __init__(self, settings: DataSettings, side: int) -> None:
+    def __init__(self, settings: AugmentationSettings, side: int) -> None:
         self._place = v2.Compose(
             [
                 v2.RandomResizedCrop(

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 
 from engine.resources import project_version
-from engine.train.mps_clip.checkpoint import State, replace_file
-from engine.train.mps_clip.config import TrainingConfig
+from engine.train.runs.checkpoint import State, replace_file
+from engine.train.runs.settings import RunConfig
 from engine.types import Json
 
 PACKAGES = ("torchvision", "open_clip_torch", "lightning", "numpy", "pillow")
@@ -32,7 +32,7 @@ def environment(device: torch.device, world_size: int) -> Json:
     }
 
 
-def write_report(file: Path, config: TrainingConfig, state: State, status: str, facts: Mapping[str, object]) -> None:
+def write_report(file: Path, config: RunConfig, state: State, status: str, facts: Mapping[str, object]) -> None:
     """Writes a run's JSON report.
 
     Args:
@@ -50,6 +50,7 @@ def write_report(file: Path, config: TrainingConfig, state: State, status: str, 
         "best": state.best,
         **facts,
         "config": config.model_dump(mode="json"),
+        "damaged": state.damaged,
         "history": state.history,
         "losses": [round(loss, 5) for loss in state.losses],
     }

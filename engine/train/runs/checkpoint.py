@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import OutputError, UsageError
-from engine.train.mps_clip.config import TrainingConfig
+from engine.train.runs.settings import RunConfig
 from engine.types import Json
 
 FORMAT = "mpsclip-training-1"
@@ -33,6 +33,7 @@ class State:
         history: one row an epoch.
         best: the row of ``history`` with the highest val mR.
         seconds: time spent, validation included.
+        damaged: samples that could not be used, and why; the first 10,000.
     """
 
     step: int = 0
@@ -43,19 +44,29 @@ class State:
     history: list[Json] = field(default_factory=list)
     best: Json | None = None
     seconds: float = 0.0
+    damaged: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What must be the same for a run to go on: else its curve would not be that of an uninterrupted run."""
+    """What must be the same for a run to go on: else its curve would not be that of an uninterrupted run.
 
-    config: TrainingConfig
+    Attributes:
+        config: all settings.
+        world_size: devices.
+        backbone: sha256 of what the network starts from.
+        data: a hash of what is trained on.
+        free: settings that may change.
+    """
+
+    config: RunConfig
     world_size: int
     backbone: str
     data: str
+    free: Mapping[str, set[str]] = field(default_factory=lambda: FREE)
 
     def to_json(self) -> Json:
-        settings = self.config.model_dump(mode="json", exclude=FREE)
+        settings = self.config.model_dump(mode="json", exclude=dict(self.free))
         return {"config": settings, "devices": self.world_size, "backbone": self.backbone, "data": self.data}
 
 

@@ -1,0 +1,1 @@
+"""What trainings under Lightning Fabric share: settings, loop, checkpoints, augmentation, report and curves."""
