@@ -46,7 +46,7 @@ def projection_picture(panels: Sequence[tuple[str, Float32Array, Sequence[str | 
     columns = min(len(panels), _COLUMNS)
     rows = ceil(len(panels) / columns)
     width = _SIDE * columns
-    in_legend = max(1, int(width / (0.5 + 0.075 * max(map(len, names), default=0))))
+    in_legend = max(1, int(width / (0.4 + 0.068 * max(map(len, names), default=0))))
     with picture(file, width, _SIDE * rows + 0.3 + 0.19 * ceil((len(names) + 1) / in_legend)) as figure:
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes in grid[len(panels) :]:
@@ -132,4 +132,12 @@ def _legend(figure: Any, names: Sequence[str], some_without: bool, columns: int)
     if some_without:
         handles.append(Line2D([], [], linestyle="", marker="x", color=_GREY, markersize=4, label="no scene"))
     if handles:
-        figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
+        figure.legend(
+            handles=handles,
+            loc="outside lower center",
+            ncols=columns,
+            frameon=False,
+            fontsize=8,
+            handletextpad=0.2,
+            columnspacing=1,
+        )

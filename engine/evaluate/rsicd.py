@@ -10,7 +10,9 @@ import torch
 from torch.nn.functional import normalize
 
 from engine.datasets.rsicd import CaptionedImage, load_pixels, read_split
-from engine.evaluate.retrieval import RetrievalReport, evaluate_embeddings
+from engine.errors import UsageError
+from engine.evaluate.measured import Measured, measure_embeddings
+from engine.evaluate.retrieval import RetrievalReport
 from engine.models.contract import RetrievalModel
 from engine.types import Float32Array, Progress, ProgressSink, no_progress
 
@@ -34,11 +36,26 @@ def evaluate_rsicd(
     Raises:
         UsageError: the folder does not hold the split.
     """
-    images = read_split(data, split)
+    return measure_images(model, read_split(data, split), split, progress, turns).report
+
+
+def measure_images(
+    model: RetrievalModel,
+    images: Sequence[CaptionedImage],
+    split: str,
+    progress: ProgressSink = no_progress,
+    turns: Sequence[int] = UPRIGHT,
+) -> Measured:
+    """All recalls of ``model`` on captioned images, also by scene; ``split`` is a name for the report.
+
+    Raises:
+        UsageError: an image cannot be read.
+    """
     embeddings = embed_images(model, images, progress, turns)
     captions = [c for image in images for c in image.captions]
     owner = np.repeat(np.arange(len(images)), [len(image.captions) for image in images])
-    return evaluate_embeddings(embeddings, embed_distinct(model, captions), owner, model.identity.model_id, split)
+    labels = [image.scene for image in images]
+    return measure_embeddings(embeddings, embed_distinct(model, captions), owner, labels, model.identity, split)
 
 
 def embed_images(
@@ -47,10 +64,17 @@ def embed_images(
     progress: ProgressSink = no_progress,
     turns: Sequence[int] = UPRIGHT,
 ) -> Float32Array:
-    """Global embeddings ``(B, E)`` float32, the normalised mean over ``turns``."""
+    """Global embeddings ``(B, E)`` float32, the normalised mean over ``turns``.
+
+    Raises:
+        UsageError: an image cannot be read.
+    """
     parts = []
     for start in range(0, len(images), BATCH):
-        pixels = load_pixels(images[start : start + BATCH])
+        try:
+            pixels = load_pixels(images[start : start + BATCH])
+        except OSError as error:
+            raise UsageError(f"An image cannot be read: {error}.", "Fetch the data set's images anew.") from error
         views = [np.ascontiguousarray(np.rot90(pixels, turn, (1, 2))) for turn in turns]
         embedded = torch.stack([model.encode_images(model.preprocess(view)).cpu() for view in views])
         parts.append(embedded[0] if len(turns) == 1 else normalize(embedded.sum(0), dim=-1))
