@@ -25,6 +25,7 @@ from qgis_mpsclip.icons import icon
 from qgis_mpsclip.keyword_service import keyword_params
 from qgis_mpsclip.processing import parameters as p
 from qgis_mpsclip.processing.folder import layers_in
+from qgis_mpsclip.processing.interrupt import cancel_check
 from qgis_mpsclip.processing.progress import ProgressReporter
 from qgis_mpsclip.processing.rasters import RasterFile, raster_file, without_repeats
 from qgis_mpsclip.settings import Settings
@@ -99,18 +100,16 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
             QgsProcessingException: the engine cannot be started, or refuses or fails the request.
         """
         reporter = ProgressReporter(feedback, len(params.get("rasters", ())), len(params.get("queries", ())))
+        is_cancelled = cancel_check(feedback)
         try:
             with BlockingEngine() as engine:
-                return engine.request(
-                    method, params, reporter.progress, reporter.partial, feedback.isCanceled, reporter.log
-                )
-        except EngineCancelled as error:
-            if not feedback.isCanceled():
-                raise QgsProcessingException(str(error)) from error
-            feedback.pushInfo(str(error))
-            return None
+                return engine.request(method, params, reporter.progress, reporter.partial, is_cancelled, reporter.log)
         except MpsClipError as error:
-            raise QgsProcessingException(str(error)) from error
+            # Ctrl-C ends the engine as well, maybe first.
+            if not is_cancelled():
+                raise QgsProcessingException(str(error)) from error
+            feedback.pushInfo(str(error) if isinstance(error, EngineCancelled) else tr("Cancelled."))
+            return None
 
     def given_rasters(self, values: dict[str, Any], context: QgsProcessingContext) -> list[RasterFile]:
         """The rasters of the parameter INPUTS; for ``prepareAlgorithm``, in the thread where the project's layers live.
@@ -132,14 +131,14 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         Raises:
             MpsClipError: there is none, or one cannot be used.
         """
-        rasters = list(given)
+        rasters, is_cancelled = list(given), cancel_check(feedback)
         folder = self.parameterAsString(values, p.FOLDER, context)
         if folder:
             pattern = self.parameterAsString(values, p.PATTERN, context)
             recursive = self.parameterAsBoolean(values, p.RECURSIVE, context)
-            found = layers_in(folder, pattern, recursive, feedback.pushWarning, feedback.isCanceled)
+            found = layers_in(folder, pattern, recursive, feedback.pushWarning, is_cancelled)
             rasters += [raster_file(layer) for layer in found]
-        if not rasters and not feedback.isCanceled():
+        if not rasters and not is_cancelled():
             raise _nothing_given()
         return without_repeats(rasters)
 

@@ -22,6 +22,7 @@ from qgis_mpsclip.errors import EngineCancelled, MpsClipError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.processing import parameters as p
 from qgis_mpsclip.processing.base import EngineAlgorithm
+from qgis_mpsclip.processing.interrupt import cancel_check
 from qgis_mpsclip.processing.progress import ProgressReporter
 from qgis_mpsclip.processing.statusreport import status_html
 from qgis_mpsclip.version import plugin_version
@@ -92,19 +93,20 @@ class EngineStatus(EngineAlgorithm):
             "python": "",
             "engine": {},
         }
+        is_cancelled = cancel_check(feedback)
         try:
             report["python"] = str(find_interpreter().python)
             with BlockingEngine() as engine:
                 report["engine"] = engine.request(
-                    "status", {}, is_cancelled=feedback.isCanceled, on_log=ProgressReporter(feedback).log
+                    "status", {}, is_cancelled=is_cancelled, on_log=ProgressReporter(feedback).log
                 )
             report["ready"] = True
             feedback.pushInfo(tr("The search engine works."))
-        except EngineCancelled as error:
-            if feedback.isCanceled():
-                return {}
-            raise QgsProcessingException(str(error)) from error
         except MpsClipError as error:
+            if is_cancelled():
+                return {}
+            if isinstance(error, EngineCancelled):
+                raise QgsProcessingException(str(error)) from error
             report["message"] = str(error)
             feedback.pushWarning(str(error))
         engine_facts = report["engine"]

@@ -15,6 +15,7 @@ from qgis.core import (
 
 from qgis_mpsclip.errors import MpsClipError
 from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.processing.interrupt import cancel_check
 from qgis_mpsclip.rendering.area import Area
 from qgis_mpsclip.rendering.job import display_pipe, geotiff_writer, has_content
 from qgis_mpsclip.rendering.plan import RenderPlan, plan_rendering
@@ -68,11 +69,13 @@ class Rendering:
         feedback.setProgressText(tr("Rendering {name}, {columns} × {rows} pixels").format(**size))
         progress = QgsRasterBlockFeedback()
         feedback.canceled.connect(progress.cancel)
+        is_cancelled = cancel_check(feedback)
+        progress.progressChanged.connect(lambda _: is_cancelled())  # a signal of the system becomes an event here
         # Under its own name only when it is whole: another algorithm may draw or look for the same picture.
         part = self._file.with_name(f"{self._file.stem}-{uuid4().hex[:8]}.part")
         try:
             self._draw(part, context, progress)
-            if not feedback.isCanceled():
+            if not is_cancelled():
                 self._check(part)
                 part.replace(self._file)
         except OSError as error:

@@ -26,7 +26,7 @@ from qgis_mpsclip.processing.area import area_of, area_params
 from qgis_mpsclip.processing.base import EngineAlgorithm, told
 from qgis_mpsclip.processing.rasters import RasterFile, raster_file, result_crs, without_repeats
 from qgis_mpsclip.processing.rendered import Rendering, plan_within_limit
-from qgis_mpsclip.processing.sinks import GEOMETRY, HITS, SUBREGIONS, OutputLayer, ResultLayer, copy_features
+from qgis_mpsclip.processing.sinks import GEOMETRY, HITS, SUBREGIONS, OutputLayer, ResultLayer, copy_features, discard
 from qgis_mpsclip.processing.styles import stored_style, style_when_loaded
 from qgis_mpsclip.rendering.area import crs_name
 from qgis_mpsclip.rendering.plan import RenderPlan
@@ -138,6 +138,24 @@ class SearchImagery(EngineAlgorithm):
             area = area_params(area_of(self, values, context, self._rasters[0].crs))
         # Made before the search, so that an output that cannot be written is told at once.
         outputs = [self._output(layer, values, context) for layer in (HITS, SUBREGIONS)]
+        results: dict[str, Any] = {}
+        try:
+            results = self._search(values, context, feedback, area, outputs)
+        finally:
+            if not results:
+                for output in outputs:
+                    discard(output, context)
+        return results
+
+    def _search(
+        self,
+        values: dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+        area: dict[str, Any] | None,
+        outputs: list[OutputLayer],
+    ) -> dict[str, Any]:
+        """The algorithm's results; none after the user has cancelled."""
         with told():
             for rendering in self._renderings:
                 rendering.run(context, feedback)
@@ -170,6 +188,8 @@ class SearchImagery(EngineAlgorithm):
             results[count] = report["counts"]["hits" if output.layer is HITS else "subregions"]
             if output.sink is not None:
                 copy_features(geopackage, output, origins, feedback)
+                if feedback.isCanceled():
+                    return {}
                 style_when_loaded(context, output, stored_style(geopackage, output.layer.name), query)
                 results[output.layer.parameter] = output.destination
         _tell(report, feedback)

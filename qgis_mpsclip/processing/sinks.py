@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from osgeo import gdal
 from qgis.core import (
     Qgis,
     QgsFeature,
     QgsFeatureSink,
     QgsField,
     QgsFields,
+    QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
     QgsVectorLayer,
@@ -20,6 +23,7 @@ from qgis.PyQt.QtCore import QMetaType
 
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.processing import parameters as p
+from qgis_mpsclip.processing.interrupt import cancel_check
 
 _INT, _REAL, _TEXT = QMetaType.Type.Int, QMetaType.Type.Double, QMetaType.Type.QString
 GEOMETRY = Qgis.WkbType.Polygon
@@ -79,7 +83,7 @@ SUBREGIONS = ResultLayer(
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class OutputLayer:
     """Where an algorithm writes a result layer.
 
@@ -93,6 +97,29 @@ class OutputLayer:
     sink: QgsFeatureSink | None
     destination: str
     title: str
+
+
+def discard(output: OutputLayer, context: QgsProcessingContext) -> None:
+    """Takes away what was begun for an output: an empty or partial layer would look like a result."""
+    output.sink = None  # closes the file
+    layers = context.layersToLoadOnCompletion()
+    if layers.pop(output.destination, None) is not None:
+        context.setLayersToLoadOnCompletion(layers)
+    file, _, layer = output.destination.partition("|layername=")
+    if not Path(file).is_file():  # in memory or in a database
+        return
+    dataset = gdal.OpenEx(file, gdal.OF_VECTOR | (gdal.OF_UPDATE if layer else 0))
+    if dataset is None:
+        return
+    if not layer:
+        driver = dataset.GetDriver()
+        dataset = None
+        driver.Delete(file)
+        return
+    for number in range(dataset.GetLayerCount()):  # the file may hold other tables
+        if dataset.GetLayer(number).GetName() == layer.partition("|")[0]:
+            dataset.DeleteLayer(number)
+            break
 
 
 def copy_features(
@@ -117,8 +144,9 @@ def copy_features(
         )
     fields = output.layer.qgis_fields()
     columns = [source.fields().lookupField(name) for name in fields.names()]
+    is_cancelled = cancel_check(feedback)
     for found in source.getFeatures():
-        if feedback.isCanceled():
+        if is_cancelled():
             return
         feature = QgsFeature(fields)
         values = [found.attribute(column) if column >= 0 else None for column in columns]

@@ -36,13 +36,14 @@ class QgisProcess:
         }
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Starts it."""
+        """Starts it, in a group of its own as a terminal does."""
         return subprocess.Popen(
             ["qgis_process", *arguments],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
 
     def run(self, algorithm: str, **values: object) -> dict[str, Any]:
@@ -140,6 +141,25 @@ def test_an_interrupted_run_leaves_no_engine_behind(
     process.communicate(timeout=SECONDS)
     while any(map(alive, children)) and time.monotonic() < deadline:
         time.sleep(0.2)
+    assert not any(map(alive, children))
+
+
+def test_ctrl_c_ends_a_search_soon_and_without_an_output(
+    qgis_process: QgisProcess, scene_raster: Path, tmp_path: Path
+) -> None:
+    values = {"INPUT": scene_raster, "QUERY": "pond", "TILE_SIZE": "40px", "OVERLAP": 0.8}
+    files = {"HITS": tmp_path / "hits.gpkg", "SUBREGIONS": tmp_path / "regions.shp"}
+    process = qgis_process.start("run", "mpsclip:searchimagery", *arguments({**values, **files}))
+    while "Encoding tiles" not in process.stdout.readline() and process.poll() is None:
+        pass
+    children = descendants(process.pid)
+    assert children and files["HITS"].exists()
+    begun = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    out, errors = process.communicate(timeout=SECONDS)
+    assert time.monotonic() - begun < 20  # all tiles take minutes
+    assert "Cancelled." in out and "Traceback" not in out + errors
+    assert list(tmp_path.iterdir()) == []
     assert not any(map(alive, children))
 
 

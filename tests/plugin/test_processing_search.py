@@ -37,6 +37,8 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QCoreApplication
 
+from qgis_mpsclip.processing.sinks import GEOMETRY, HITS, OutputLayer, discard
+
 pytestmark = pytest.mark.usefixtures("qgis_processing", "provider", "nothing_left")
 
 ALGORITHM = "mpsclip:searchimagery"
@@ -226,6 +228,24 @@ def refusal(run: Run, **values: object) -> str:
     assert "Traceback" not in told
     assert not [percent for percent in feedback.percents if percent > 2]  # a model may have been loaded
     return told
+
+
+def test_an_output_that_was_begun_is_taken_away_and_nothing_else(tmp_path: Path) -> None:
+    context = QgsProcessingContext()
+
+    def begin(destination: str) -> OutputLayer:
+        crs = QgsCoordinateReferenceSystem("EPSG:32632")
+        sink, made = QgsProcessingUtils.createFeatureSink(destination, context, HITS.qgis_fields(), GEOMETRY, crs)
+        return OutputLayer(HITS, sink, made, "Hits")
+
+    kept = begin(str(tmp_path / "other.gpkg"))
+    kept.sink = None
+    table = f"ogr:dbname='{tmp_path / 'other.gpkg'}' table=\"my hits\" (geom)"
+    for output in (begin(str(tmp_path / "a.shp")), begin(str(tmp_path / "b.geojson")), begin(table), begin("memory:")):
+        discard(output, context)
+    assert [file.name for file in tmp_path.iterdir()] == ["other.gpkg"]
+    left = gdal.OpenEx(str(tmp_path / "other.gpkg"), gdal.OF_VECTOR)
+    assert [left.GetLayer(number).GetName() for number in range(left.GetLayerCount())] == ["other"]
 
 
 def test_a_cancelled_search_ends_soon_and_what_was_encoded_is_kept(run: Run, tmp_path: Path) -> None:
