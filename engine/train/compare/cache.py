@@ -29,7 +29,7 @@ from engine.train.compare.backbone import Backbone
 from engine.train.compare.config import CompareConfig
 from engine.train.packaged.augment import augment
 from engine.train.seeds import Purpose, derived_seed
-from engine.types import Progress, ProgressSink
+from engine.types import Json, Progress, ProgressSink
 
 PICTURES_AT_ONCE = 64
 TEXTS_AT_ONCE = 256
@@ -54,7 +54,7 @@ class ImageCache:
         """Of the images ``rows`` ``(B,)`` the views ``(B,)``: float32 maps ``(B, c, h, w)``, pooled ``(B, C)``."""
         maps = torch.empty(len(rows), *self.maps[0].shape[1:])
         pooled = torch.empty(len(rows), self.pooled[0].shape[1])
-        for view in views.unique().tolist():
+        for view in torch.unique(views).tolist():
             here = (views == view).nonzero()[:, 0]
             maps[here] = self.maps[view][rows[here]].float()
             pooled[here] = self.pooled[view][rows[here]].float()
@@ -104,7 +104,7 @@ def image_cache(
     """The views of these images from files ``NAME-vN.safetensors`` in ``folder``, which exists; made where missing."""
     maps, pooled = [], []
     for view in range(views):
-        settings = {
+        settings: Json = {
             "backbone": backbone.digest,
             "side": backbone.side,
             "images": [str(image.path.name) for image in images],
@@ -124,7 +124,7 @@ def text_cache(
     name: str, texts: Sequence[str], backbone: Backbone, folder: Path, device: torch.device, progress: ProgressSink
 ) -> TextCache:
     """The states of these texts from ``NAME-texts.safetensors`` in ``folder``, which exists; made where missing."""
-    settings = {"backbone": backbone.digest, "texts": list(texts)}
+    settings: Json = {"backbone": backbone.digest, "texts": list(texts)}
     file = folder / f"{name}-texts.safetensors"
     kept = _read(file, settings)
     if kept is None:
@@ -192,7 +192,7 @@ def _encode_texts(
     return {"states": torch.cat(states), "lengths": lengths, "pooled": torch.stack(pooled)}
 
 
-def _read(file: Path, settings: dict[str, object]) -> dict[str, Tensor] | None:
+def _read(file: Path, settings: Json) -> dict[str, Tensor] | None:
     """What an earlier call kept under the same settings."""
     try:
         with safe_open(file, "pt") as stored:
@@ -202,11 +202,11 @@ def _read(file: Path, settings: dict[str, object]) -> dict[str, Tensor] | None:
         return None
 
 
-def _write(file: Path, kept: dict[str, Tensor], settings: dict[str, object]) -> None:
+def _write(file: Path, kept: dict[str, Tensor], settings: Json) -> None:
     part = file.with_suffix(".part")
     save_file(kept, part, metadata={"settings": _digest(settings)})
     part.replace(file)
 
 
-def _digest(settings: dict[str, object]) -> str:
+def _digest(settings: Json) -> str:
     return hashlib.sha256(json.dumps(settings).encode()).hexdigest()

@@ -34,7 +34,7 @@ class CompareConfig:
         noun_prior_weight: of the prediction of OSDPM's noun priors.
         clustering_weight: of OSDPM's clustering loss.
         clustering_temperature: of its softmax over prototypes.
-        limit_images: train on the first images only.
+        limit_images: train on so many images at most, taken evenly from all.
         speed_seconds: for which each row's speed is measured.
     """
 

@@ -53,7 +53,7 @@ class CompareData:
     """Train and val; test is read by :meth:`test` alone.
 
     Attributes:
-        train: of the first ``limit`` images.
+        train: of all images, or of at most ``limit`` of them, taken evenly.
         val: all of it.
         nouns: of ``train``.
         scene_names: of ``train``, in the order of their numbers.
@@ -68,7 +68,9 @@ class CompareData:
 
     def __init__(self, folder: Path, limit: int | None = None) -> None:
         self.folder = folder
-        images = read_split(folder, "train")[:limit]
+        images = read_split(folder, "train")
+        if limit is not None:
+            images = images[:: -(-len(images) // limit)]  # the listing is sorted by scene
         self.scene_names = scene_names(image.scene for image in images)
         self.train = self._split("train", images)
         self.val = self._split("val", read_split(folder, "val"))

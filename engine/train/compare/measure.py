@@ -25,12 +25,12 @@ def embed(net: SystemNet, images: ImageCache, texts: TextCache) -> tuple[Float32
     """Embeddings of the first view of all images ``(I, E)`` and of all texts ``(T, E)``; evaluation mode after it."""
     net.eval()
     of_images, device = [], net.device
-    for rows in torch.arange(len(images)).split(AT_ONCE):
+    for rows in torch.split(torch.arange(len(images)), AT_ONCE):
         maps, pooled = images.draw(rows, torch.zeros_like(rows))
         of_images.append(net.embed_images(maps.to(device), pooled.to(device)).cpu())
     order = texts.lengths.argsort(stable=True)  # of like length in one call
     of_texts = torch.empty(len(texts), of_images[0].shape[1])
-    for rows in order.split(2 * AT_ONCE):
+    for rows in torch.split(order, 2 * AT_ONCE):
         states, mask = texts.draw(rows)
         of_texts[rows] = net.embed_texts(states.to(device), mask.to(device)).cpu()
     return torch.cat(of_images).numpy(), of_texts.numpy()

@@ -64,7 +64,8 @@ def compare(
 
     Args:
         data: folder of RSICD, or laid out like it.
-        out: folder; gets ``BACKBONE/`` with the report's three files, ``cache/`` and ``runs/``.
+        out: folder; gets ``BACKBONE/`` (of a trial ``BACKBONE-quick/``) with the three files of the report, ``cache/``
+            and ``runs/``.
         steps: of each run; None: as ``config`` says.
         seeds: of each row.
         backbone: one of :data:`engine.train.compare.backbone.BACKBONES`.
@@ -91,7 +92,8 @@ def compare(
         if steps < 1:
             raise UsageError(f"{steps} steps train nothing.", "Give 1 or more with --steps.", steps=steps)
         config = replace(config, steps=steps)
-    bench = _bench(data, out / backbone, backbone, quick(config) if trial else config, progress)
+    folder = out / (f"{backbone}-quick" if trial else backbone)
+    bench = _bench(data, folder, backbone, quick(config) if trial else config, progress)
     starts: dict[int, Start] = {}
     said: dict[int, Json] = {}
     for seed in seeds:

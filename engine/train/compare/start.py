@@ -108,7 +108,7 @@ def train_heads(
         same = data.train.same[chosen]
         loss = multi_positive_contrastive(log_scale.exp() * images @ said.T, same_group(same, same))
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward([loss])
         optimizer.step()
         progress(Progress("heads", step + 1, config.head_steps, f"loss {loss.item():.3f}"))
     return {name: value.detach().clone() for name, value in heads.state_dict().items()} | {
