@@ -64,6 +64,7 @@ class Settings:
     log_level: str = _Setting("info", "One of LOG_LEVELS.")
     render_limit_pixels: int = _Setting(100_000_000, "Layers that are not files are rendered up to so many pixels.")
     install_folder: str = _Setting("", "Where the engine is installed; empty: the user's local data folder.")
+    install_folders: list[str] = _Setting([], "Where engines have been installed, the newest last.")
     package_index: str = _Setting("", "Package index of the installation; empty: uv's or pip's own, else PyPI.")
     torch_index: str = _Setting("", "Index of other builds of PyTorch, for torch alone; empty: PyTorch's own.")
     wheels_folder: str = _Setting("", "Folder of wheels to install from without a network.")

@@ -6,11 +6,21 @@ from collections.abc import Callable
 
 from qgis.PyQt.QtCore import QDateTime, QLocale, Qt, pyqtSlot
 from qgis.PyQt.QtGui import QShowEvent
-from qgis.PyQt.QtWidgets import QGroupBox, QHBoxLayout, QLabel, QMessageBox, QPushButton, QVBoxLayout, QWidget
+from qgis.PyQt.QtWidgets import (
+    QCheckBox,
+    QGroupBox,
+    QHBoxLayout,
+    QLabel,
+    QMessageBox,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from qgis_mpsclip.errors import MpsClipError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.install.background import Background
+from qgis_mpsclip.install.former_row import FormerRow
 from qgis_mpsclip.install.installed import InstalledEnvironment
 from qgis_mpsclip.install.places import environments_folder
 from qgis_mpsclip.install.session import Installation
@@ -55,6 +65,8 @@ class EngineBox(QGroupBox):
         column = QVBoxLayout(self)
         column.addWidget(self.state)
         column.addLayout(row)
+        self.former = FormerRow(installation)
+        column.addWidget(self.former)
         installation.changed.connect(self.look)
         installation.progressed.connect(self._tell)
         installation.uninstalled.connect(self._uninstalled)
@@ -161,18 +173,23 @@ class EngineBox(QGroupBox):
                 " be installed again at any time."
             )
         )
+        former = self.former.texts()
+        also = QCheckBox(tr("&Also the earlier engine in {folders}").format(folders=", ".join(former)))
+        if former:
+            also.setChecked(True)
+            question.setCheckBox(also)
         question.button(buttons.Yes).setText(tr("&Uninstall"))
         question.setDefaultButton(buttons.Cancel)
         if question.exec() == buttons.Yes:
             self._removing = True
             self._tell()
-            self._installation.uninstall()
+            self._installation.uninstall(with_former=bool(former) and also.isChecked())
 
     @pyqtSlot(object)
     def _uninstalled(self, error: Exception | None) -> None:
-        self._removing = False
+        was_removing, self._removing = self._removing, False
         self.look()
-        if error is not None:
+        if error is not None and was_removing:
             text = str(error) if isinstance(error, MpsClipError) else repr(error)
             self.state.setText(f"{text}\n{self.state.text()}")
 

@@ -30,6 +30,7 @@ from qgis_mpsclip.install.exclusive import exclusive
 from qgis_mpsclip.install.in_use import is_in_use, patiently
 from qgis_mpsclip.install.locks import digest, read_locks
 from qgis_mpsclip.install.own import MARKER, is_own, refuse_foreign, remove_own
+from qgis_mpsclip.install.tree import tree_bytes
 
 CURRENT = "current.json"
 RECORD = MARKER
@@ -176,6 +177,11 @@ def refuse_others(folder: Path) -> None:
 def holds_anything(folder: Path) -> bool:
     """Whether there is anything to uninstall, be it only the beginning of an installation."""
     return bool(_environments(folder)) or any(is_own(folder / name) for name in OWN_FOLDERS)
+
+
+def own_bytes(folder: Path) -> int:
+    """Size of all that an uninstallation removes, in bytes; takes a second or two."""
+    return tree_bytes(*_environments(folder), *(folder / name for name in OWN_FOLDERS if is_own(folder / name)))
 
 
 def _replaced(folder: Path) -> list[Path]:

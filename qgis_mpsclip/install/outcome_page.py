@@ -7,6 +7,7 @@ from qgis.PyQt.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from qgis_mpsclip.durations import duration
 from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.install.former_row import FormerRow
 from qgis_mpsclip.install.log_view import LogView
 from qgis_mpsclip.install.message import INFORMATION, SUCCESS, WARNING, MessageLine
 from qgis_mpsclip.install.progress_page import details_box
@@ -26,6 +27,7 @@ class OutcomePage(QWidget):
         self.facts.setWordWrap(True)
         self.facts.setTextFormat(Qt.TextFormat.PlainText)
         self.facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.former = FormerRow(installation)
         self.steps = StepList()
         self.log = LogView()
         self.details = details_box(self.log)
@@ -33,6 +35,7 @@ class OutcomePage(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.message)
         column.addWidget(self.facts)
+        column.addWidget(self.former)
         column.addWidget(self.steps)
         column.addWidget(self.details, 1)
         column.addStretch()
@@ -60,6 +63,7 @@ class OutcomePage(QWidget):
             self.message.show_text("\n\n".join(part for part in parts if part))
         self.facts.setText(session.check_text)
         self.facts.setVisible(bool(session.check_text))
+        self.former.setVisible(session.installed is not None)
         failed = session.error is not None and not session.was_cancelled
         self.steps.setVisible(failed)
         self.details.setVisible(session.log_file is not None)

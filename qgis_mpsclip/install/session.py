@@ -18,7 +18,8 @@ from qgis_mpsclip.install.connection import connect
 from qgis_mpsclip.install.course import Course
 from qgis_mpsclip.install.doctor import findings_text
 from qgis_mpsclip.install.errors import InstallCancelled, InstallError
-from qgis_mpsclip.install.installed import holds_anything, remove_replaced, uninstall
+from qgis_mpsclip.install.former import forget_removed, former_folders, remember, remember_present, remove
+from qgis_mpsclip.install.installed import holds_anything, remove_replaced
 from qgis_mpsclip.install.log import new_log_file
 from qgis_mpsclip.install.news import news
 from qgis_mpsclip.install.places import environments_folder
@@ -72,6 +73,7 @@ class Installation(QObject):
         self._client = client
         self._package = package
         self._task: InstallTask | None = None
+        self._removing: list[Path] = []
         self.course: Course | None = None
         self.options: InstallOptions | None = None
         self.log_file: Path | None = None
@@ -79,6 +81,7 @@ class Installation(QObject):
         self.check_text = ""
         self.error: InstallError | None = None
         news().environmentChanged.connect(self.renew)
+        remember_present(settings)
         self._remove_replaced()
 
     @property
@@ -131,6 +134,7 @@ class Installation(QObject):
             self.course.end(False)
             self.changed.emit()
             return False
+        remember(self._settings, options.folder)  # be it only for a beginning
         self.log_file = new_log_file()
         self._task = task = InstallTask(options, self.log_file, connection)
         task.progressed.connect(self._progressed)
@@ -167,24 +171,43 @@ class Installation(QObject):
         self._settings.engine_python = str(python)
         self.renew()
 
-    def uninstall(self) -> None:
-        """Remove what was installed, in a thread; ``uninstalled`` follows."""
+    def former(self) -> list[Path]:
+        """Folders of engines that were installed before another folder was chosen."""
+        return former_folders(self._settings)
+
+    def uninstall(self, with_former: bool = False) -> None:
+        """Remove what was installed, in a thread; ``uninstalled`` follows.
+
+        Args:
+            with_former: also from the folders that were used before.
+        """
+        self._remove([environments_folder(self._settings), *(self.former() if with_former else [])])
+
+    def remove_former(self) -> None:
+        """Remove the engines in :meth:`former`, in a thread; ``uninstalled`` follows."""
+        self._remove(self.former())
+
+    def _remove(self, folders: list[Path]) -> None:
         self._client.shutdown()  # Windows removes no program that runs
         end_shared_engine()
-        folder = environments_folder(self._settings)
-        task = Background(tr("Removing the search engine"), partial(uninstall, folder))
+        self._removing = folders
+        task = Background(tr("Removing the search engine"), partial(remove, folders))
         task.done.connect(self._removed)
         task.failed.connect(self._not_removed)
         task.start()
 
     @pyqtSlot(object)
     def _removed(self, answer: object) -> None:
-        self.forget_outcome()
-        self.renew()
-        self.uninstalled.emit(None)
+        if not self.state().is_used:
+            self.forget_outcome()
+        self._after_removal(None)
 
     @pyqtSlot(object)
     def _not_removed(self, error: Exception) -> None:
+        self._after_removal(error)
+
+    def _after_removal(self, error: Exception | None) -> None:
+        forget_removed(self._settings, self._removing)
         self.renew()
         self.uninstalled.emit(error)
 
@@ -234,5 +257,7 @@ def adopt(settings: Settings, options: InstallOptions) -> None:
         is_found = environments_folder(settings) == options.folder
     except InstallError:  # what was set before cannot be used
         is_found = False
+    remember_present(settings)
+    remember(settings, options.folder)
     if not is_found:
         settings.install_folder = str(options.folder)

@@ -1,4 +1,4 @@
-"""The size of a folder."""
+"""The size of folders."""
 
 from __future__ import annotations
 
@@ -9,11 +9,19 @@ from pathlib import Path
 from qgis_mpsclip.install.long_paths import long_form
 
 
-def tree_bytes(folder: Path) -> int:
-    """Size of all files in a folder, in bytes; links are not followed. Takes a second or two for an environment."""
+def tree_bytes(*folders: Path) -> int:
+    """Size of all files in folders, in bytes; a file with several links, which are not followed, counts once.
+
+    Takes a second or two for an environment.
+    """
     total = 0
-    for where, _, names in os.walk(long_form(folder)):
+    linked: set[tuple[int, int]] = set()
+    for where, _, names in (step for folder in folders for step in os.walk(long_form(folder))):
         for name in names:
             with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(where, name)).st_size  # noqa: PTH118 - many thousand files
+                found = os.lstat(os.path.join(where, name))  # noqa: PTH118 - many thousand files
+                file = (found.st_dev, found.st_ino)
+                if found.st_nlink < 2 or file not in linked:
+                    total += found.st_size
+                    linked.add(file)
     return total

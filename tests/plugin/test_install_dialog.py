@@ -11,7 +11,7 @@ import pytest
 from qgis.core import QgsApplication, QgsProject
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtTest import QTest
-from qgis.PyQt.QtWidgets import QMainWindow, QPushButton
+from qgis.PyQt.QtWidgets import QMainWindow, QMessageBox, QPushButton
 
 from qgis_mpsclip.client.blocking import BlockingEngine, end_shared_engine
 from qgis_mpsclip.install.dialog import InstallDialog, close_dialogs
@@ -23,6 +23,7 @@ from qgis_mpsclip.install.places import default_folder
 from qgis_mpsclip.install.plan import Choice
 from qgis_mpsclip.install.session import Installation, adopt
 from tests.plugin.support.processes import processes_naming
+from tests.plugin.support.questions import answer
 from tests.plugin.support.tiny_session import TinySession, tiny_session
 
 SECONDS = 120.0  # a busy machine; an installation takes two or three
@@ -258,6 +259,31 @@ def test_another_folder_is_remembered_only_when_it_holds_an_engine(
     run_to_end(tiny, wait_until)
     assert tiny.settings.install_folder == str(other)
     assert tiny.find(tiny.settings).python.is_relative_to(other)
+
+
+def test_what_was_installed_in_another_folder_before_can_be_removed(
+    tiny: TinySession, open_dialog: Callable[[], InstallDialog], wait_until: Wait, tmp_path: Path
+) -> None:
+    tiny.session.start(tiny.plugin.options())
+    run_to_end(tiny, wait_until)
+    tiny.session.forget_outcome()
+    assert tiny.session.former() == []
+    dialog = open_dialog()
+    dialog.choice.folder.setFilePath(str(tmp_path / "elsewhere"))
+    dialog.install.click()
+    run_to_end(tiny, wait_until)
+    row = dialog.outcome.former
+    wait_until(lambda: row.label.isVisible() and "kB)" in row.label.text(), SECONDS)
+    assert str(tiny.plugin.folder) in row.label.text()
+    texts: list[str] = []
+    answer(QMessageBox.StandardButton.Yes, texts)
+    row.remove.click()
+    wait_until(lambda: not row.label.isVisible(), SECONDS)
+    assert f"{tiny.plugin.folder} (" in texts[0]
+    assert not tiny.plugin.folder.exists()
+    assert dialog.page() is dialog.outcome
+    assert tiny.find(tiny.settings).python.is_relative_to(tmp_path / "elsewhere")
+    assert tiny.settings.install_folders == [str(tmp_path / "elsewhere")]
 
 
 def test_a_failure_says_what_helps_and_can_be_reported(

@@ -14,6 +14,7 @@ import pytest
 
 from qgis_mpsclip.install.errors import InstallCancelled, InstallError
 from qgis_mpsclip.install.exclusive import exclusive
+from qgis_mpsclip.install.former import forget_removed, former_folders, remember, remove
 from qgis_mpsclip.install.in_use import _can_be_written, patiently
 from qgis_mpsclip.install.installed import (
     InstalledEnvironment,
@@ -28,6 +29,7 @@ from qgis_mpsclip.install.installed import (
 from qgis_mpsclip.install.locks import digest
 from qgis_mpsclip.install.own import claim
 from qgis_mpsclip.install.tree import tree_bytes
+from qgis_mpsclip.settings import Settings
 from qgis_mpsclip.version import plugin_version
 
 
@@ -203,6 +205,7 @@ def test_uninstall_that_was_cancelled_is_finished_by_the_next(tmp_path: Path) ->
 def test_size_counts_the_files_and_follows_no_link(tmp_path: Path) -> None:
     made = make_environment(tmp_path)
     (made.folder / "big").write_bytes(bytes(50_000))
+    os.link(made.folder / "big", made.folder / "the same")
     assert 50_000 <= tree_bytes(made.folder) < 51_000
 
 
@@ -212,3 +215,21 @@ def test_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         pass
     assert caught.value.kind == "no-write-access"
     assert os.fspath(tmp_path / "file" / "engines") in caught.value.problem
+
+
+def test_former_folders_are_those_that_hold_something_and_are_not_the_present_one(tmp_path: Path) -> None:
+    settings = Settings()
+    present, former, empty, gone = (tmp_path / name for name in ("present", "former", "empty", "gone"))
+    for folder in (present, former):
+        make_environment(folder)
+    empty.mkdir()
+    (tmp_path / "link").symlink_to(present)
+    settings.install_folder = str(present)
+    for folder in (former, tmp_path / "link", empty, gone, present):
+        remember(settings, folder)
+    assert former_folders(settings) == [former], "a link to the present one is no other folder"
+    settings.install_folder = str(tmp_path / "new")
+    remove([former])
+    forget_removed(settings, [former])
+    assert settings.install_folders == [str(tmp_path / "link"), str(empty), str(gone), str(present)]
+    assert (present / "env-1").exists()

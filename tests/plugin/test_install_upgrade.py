@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 from qgis.core import QgsProject, QgsRasterLayer
 from qgis.gui import QgsMessageBar
-from qgis.PyQt.QtCore import Qt, QTimer
+from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtTest import QTest
-from qgis.PyQt.QtWidgets import QApplication, QMessageBox, QTextEdit
+from qgis.PyQt.QtWidgets import QMessageBox, QTextEdit
 
 from qgis_mpsclip.dock import SearchDock
+from qgis_mpsclip.install.former import remember
 from qgis_mpsclip.install.installed import current
+from qgis_mpsclip.install.own import claim
 from qgis_mpsclip.options_page import OptionsPage
+from tests.plugin.support.questions import answer
 from tests.plugin.support.tiny_session import TinySession, tiny_session
 
 SECONDS = 120.0
@@ -73,15 +76,6 @@ def requests_of(tiny: TinySession) -> list[bool]:
 
 def shown(bar: QgsMessageBar) -> str:
     return bar.currentItem().findChild(QTextEdit).toPlainText()
-
-
-def answer(button: QMessageBox.StandardButton, texts: list[str]) -> None:
-    def press() -> None:
-        box = QApplication.activeModalWidget()
-        texts.append(f"{box.text()}\n{box.informativeText()}")
-        box.button(button).click()
-
-    QTimer.singleShot(200, press)
 
 
 def test_the_dock_offers_the_installation_before_anything_is_typed(tiny: TinySession, dock: SearchDock) -> None:
@@ -195,21 +189,28 @@ def test_the_options_say_what_is_installed_and_where(tiny: TinySession, page: Op
 
 
 def test_uninstalling_asks_and_says_what_stays(
-    tiny: TinySession, page: OptionsPage, dock: SearchDock, wait_until: Wait
+    tiny: TinySession, page: OptionsPage, dock: SearchDock, wait_until: Wait, tmp_path: Path
 ) -> None:
     install(tiny, wait_until)
+    earlier = tmp_path / "earlier"
+    claim(earlier / "cache")
+    (earlier / "cache" / "wheel").write_bytes(bytes(5_000_000))
+    remember(tiny.settings, earlier)
     page.show()
     dock.show()
+    wait_until(lambda: "MB)" in page.engine.former.label.text(), SECONDS)
     texts: list[str] = []
     answer(QMessageBox.StandardButton.Cancel, texts)
     page.engine.remove.click()
     assert current(tiny.plugin.folder) is not None
     assert str(tiny.plugin.folder) in texts[0]
     assert "Results, indexes, fetched models and the settings stay" in texts[0]
+    assert f"Also the earlier engine in {earlier} (5.0 MB)" in texts[0].replace("&", "")
     answer(QMessageBox.StandardButton.Yes, texts)
     page.engine.remove.click()
     wait_until(lambda: "not installed an engine" in page.engine.state.text(), SECONDS)
     assert current(tiny.plugin.folder) is None
+    assert not earlier.exists()
     assert dock.notice.button.text().replace("&", "") == "Install Engine…"
 
 

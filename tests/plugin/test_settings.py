@@ -20,6 +20,7 @@ OTHERS = {
     "log_level": "debug",
     "render_limit_pixels": 5,
     "install_folder": "/big/disk/engines",
+    "install_folders": ["/big/disk/engines", "/home/u/engines"],
     "package_index": "https://packages.example/simple",
     "torch_index": "https://torch.example/cpu",
     "wheels_folder": "/media/stick/wheels",
