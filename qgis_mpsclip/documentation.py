@@ -6,9 +6,9 @@ from pathlib import Path
 
 from qgis.PyQt.QtCore import QObject, QUrl, pyqtSlot
 from qgis.PyQt.QtGui import QDesktopServices
-from qgis.PyQt.QtWidgets import QApplication, QDialog, QMainWindow, QToolButton, QWidget
+from qgis.PyQt.QtWidgets import QApplication, QMainWindow, QToolButton, QWidget
 
-from qgis_mpsclip.guide import NAME, GuideDialog
+from qgis_mpsclip.guide import GuideDialog
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.icons import icon
 from qgis_mpsclip.version import page_url
@@ -25,6 +25,8 @@ class _Handler(QObject):
 
 
 _taken: dict[str, _Handler] = {}
+# Python would delete a window without a parent as soon as nothing names it.
+_windows: set[GuideDialog] = set()
 
 
 def docs_folder(package: Path = _PACKAGE) -> Path | None:
@@ -47,13 +49,18 @@ def open_page(page: str, section: str = "") -> None:
         QDesktopServices.openUrl(QUrl(page_url(page, section)))
         return
     parent = _parent()
-    window = parent.findChild(QDialog, NAME) if parent is not None else None
-    if window is None:
-        window = GuideDialog(folder, parent)
+    window = next((one for one in _windows if one.parentWidget() is parent), None) or _made(folder, parent)
     window.show()
     window.open_page(page, section)
     window.raise_()
     window.activateWindow()
+
+
+def _made(folder: Path, parent: QWidget | None) -> GuideDialog:
+    window = GuideDialog(folder, parent)
+    _windows.add(window)
+    window.destroyed.connect(lambda: _windows.discard(window))
+    return window
 
 
 def help_address(page: str, section: str = "") -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from qgis.core import QgsApplication
-from qgis.PyQt.QtCore import QObject, QPoint, QUrl, pyqtSlot
+from qgis.PyQt.QtCore import QCoreApplication, QEvent, QObject, QPoint, QUrl, pyqtSlot
 from qgis.PyQt.QtGui import QDesktopServices, QTextDocument
 from qgis.PyQt.QtWidgets import QMainWindow
 
@@ -60,6 +61,24 @@ def test_guide_opens_at_a_section(windows: Find, section: str, heading: str) -> 
     open_guide(section)
     (window,) = windows()
     assert uppermost(window) == heading
+
+
+def test_guide_without_a_parent_stays_open(qgis_app: QgsApplication) -> None:
+    """As where another program's window is in front."""
+    visible = [one for one in QgsApplication.topLevelWidgets() if one.isVisible()]
+    for one in visible:
+        one.hide()
+    open_guide("results")
+    gc.collect()
+    open_guide("export")
+    (window,) = [one for one in QgsApplication.topLevelWidgets() if isinstance(one, GuideDialog)]
+    assert window.isVisible() and window.parentWidget() is None
+    assert uppermost(window) == "Export"
+    leave_help()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert not [one for one in QgsApplication.topLevelWidgets() if isinstance(one, GuideDialog)]
+    for one in visible:
+        one.show()
 
 
 def test_buttons_share_one_window(windows: Find) -> None:
