@@ -68,15 +68,19 @@ def test_guide_without_a_parent_stays_open(qgis_app: QgsApplication) -> None:
     visible = [one for one in QgsApplication.topLevelWidgets() if one.isVisible()]
     for one in visible:
         one.hide()
+
+    def guides() -> list[GuideDialog]:
+        return [one for one in QgsApplication.topLevelWidgets() if isinstance(one, GuideDialog)]
+
     open_guide("results")
     gc.collect()
+    (window,) = guides()
     open_guide("export")
-    (window,) = [one for one in QgsApplication.topLevelWidgets() if isinstance(one, GuideDialog)]
-    assert window.isVisible() and window.parentWidget() is None
+    assert guides() == [window] and window.isVisible() and window.parentWidget() is None
     assert uppermost(window) == "Export"
     leave_help()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    assert not [one for one in QgsApplication.topLevelWidgets() if isinstance(one, GuideDialog)]
+    assert guides() == []
     for one in visible:
         one.show()
 
