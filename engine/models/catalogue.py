@@ -18,6 +18,7 @@ from engine.errors import ModelError, UsageError
 from engine.resources import resource_path
 
 DEFAULT_MODEL = "rsicd-mini"
+_OF_THE_INSTALLATION = ("packaged", "compact_parts")
 
 
 def _digits(value: object) -> object:
@@ -81,7 +82,8 @@ class ModelEntry(_Record):
     Attributes:
         id: what ``--model`` takes.
         title: one line for people.
-        kind: which loader reads it.
+        kind: which loader reads it; ``compact_parts`` are parts that belong on the packaged model, and a model that is
+            left out of :func:`catalogue` where this installation does not have their file.
         architecture: open_clip's name of it, or the packaged format's.
         source: where its weights are.
         sha256: of the weight file (hex).
@@ -97,7 +99,7 @@ class ModelEntry(_Record):
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     title: str = Field(min_length=1)
-    kind: Literal["packaged", "open_clip"]
+    kind: Literal["packaged", "compact_parts", "open_clip"]
     architecture: str = Field(min_length=1)
     source: Source
     sha256: Sha256 | None
@@ -112,7 +114,7 @@ class ModelEntry(_Record):
 
     @model_validator(mode="after")
     def _packaged_kind_and_source_agree(self) -> ModelEntry:
-        if (self.kind == "packaged") != (self.source.type == "packaged"):
+        if (self.kind in _OF_THE_INSTALLATION) != (self.source.type == "packaged"):
             raise ValueError(f"{self.id}: kind {self.kind} does not go with source {self.source.type}")
         return self
 
@@ -174,8 +176,14 @@ def read_catalogue(path: Path) -> Catalogue:
 
 @cache
 def catalogue() -> Catalogue:
-    """The catalogue of this installation."""
-    return read_catalogue(resource_path("models.json"))
+    """The catalogue of this installation, without parts that it does not have."""
+    everything = read_catalogue(resource_path("models.json"))
+    here = tuple(entry for entry in everything.models if entry.kind != "compact_parts" or _is_here(entry))
+    return everything.model_copy(update={"models": here})
+
+
+def _is_here(entry: ModelEntry) -> bool:
+    return resource_path("models", entry.source.filename).is_file()
 
 
 _REINSTALL = "Restore the file or install the project again."

@@ -31,7 +31,7 @@ class SystemParts:
     views: int = 0
     spatial_pae: bool = False
     temporal_pae: bool = False
-    pae_width: int = 128
+    pae_width: int = 112
     prior_width: int = 128
     scenes: int = 0
     dapn: bool = False

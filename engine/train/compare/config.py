@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from engine.errors import UsageError
+
 STEPS = 300
 
 
@@ -62,6 +64,19 @@ class CompareConfig:
     clustering_temperature: float = 0.07
     limit_images: int | None = None
     speed_seconds: float = 3.0
+
+
+def with_steps(config: CompareConfig, steps: int | None) -> CompareConfig:
+    """The same with another number of steps; None: as it is.
+
+    Raises:
+        UsageError: there are none.
+    """
+    if steps is None:
+        return config
+    if steps < 1:
+        raise UsageError(f"{steps} steps train nothing.", "Give 1 or more with --steps.", steps=steps)
+    return replace(config, steps=steps)
 
 
 def quick(config: CompareConfig) -> CompareConfig:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -15,13 +15,13 @@ from engine.errors import OutputError, UsageError
 from engine.models.registry import load_model, resolve_device
 from engine.train.compare.backbone import PACKAGED, PUBLISHED, Backbone, packaged, published
 from engine.train.compare.cache import image_cache, text_cache
-from engine.train.compare.config import CompareConfig, quick
+from engine.train.compare.config import CompareConfig, quick, with_steps
 from engine.train.compare.data import CompareData
 from engine.train.compare.measure import measure, tiles_a_second
 from engine.train.compare.net import SystemNet, count
 from engine.train.compare.report import MARKDOWN, table, write_report
 from engine.train.compare.results import Run, best_parts, part_gains, summaries
-from engine.train.compare.rows import BEST, MAIN, NAMES, ROWS, SPATIAL, Row, combination
+from engine.train.compare.rows import BEST, MAIN, NAMES, ROWS, SPATIAL, Row, combination, system_parts
 from engine.train.compare.start import Start, make_start
 from engine.train.compare.train_row import Caches, build, train_row
 from engine.train.memory import keep_freed_memory
@@ -87,17 +87,13 @@ def compare(
     for name in wanted:
         if name not in NAMES:
             raise UsageError(f"There is no row {name!r}.", f"Rows are: {', '.join(NAMES)}.", row=name)
-    config = config or CompareConfig()
-    if steps is not None:
-        if steps < 1:
-            raise UsageError(f"{steps} steps train nothing.", "Give 1 or more with --steps.", steps=steps)
-        config = replace(config, steps=steps)
+    config = with_steps(config or CompareConfig(), steps)
     folder = out / (f"{backbone}-quick" if trial else backbone)
-    bench = _bench(data, folder, backbone, quick(config) if trial else config, progress)
+    bench = open_bench(data, folder, backbone, quick(config) if trial else config, progress)
     starts: dict[int, Start] = {}
     said: dict[int, Json] = {}
     for seed in seeds:
-        starts[seed], said[seed] = _start(bench, seed)
+        starts[seed], said[seed] = open_start(bench, seed)
         say(f"seed {seed}: starts at val mR {said[seed]['val_mR']:.2f}, scenes {said[seed]['scene_accuracy']:.3f}")
     runs: list[Run] = []
 
@@ -132,7 +128,13 @@ def ordered(runs: Sequence[Run]) -> list[Run]:
     return sorted(runs, key=lambda run: (NAMES.index(run.name), run.seed))
 
 
-def _bench(data: Path, out: Path, name: str, config: CompareConfig, progress: ProgressSink) -> Bench:
+def open_bench(data: Path, out: Path, name: str, config: CompareConfig, progress: ProgressSink) -> Bench:
+    """Data, backbone and what is kept of them, in ``out``, which is made.
+
+    Raises:
+        UsageError: the data folder cannot be used.
+        OutputError: the output folder cannot be made.
+    """
     try:
         for folder in ("cache", "runs"):
             (out / folder).mkdir(parents=True, exist_ok=True)
@@ -161,7 +163,7 @@ def _bench(data: Path, out: Path, name: str, config: CompareConfig, progress: Pr
     return Bench(out, config, towers, held, caches, device, progress)
 
 
-def _start(bench: Bench, seed: int) -> tuple[Start, Json]:
+def open_start(bench: Bench, seed: int) -> tuple[Start, Json]:
     """The common start of a seed, and what it reaches."""
     caches = bench.caches
     file = bench.out / "runs" / f"start-{seed}.safetensors"
@@ -175,7 +177,8 @@ def _start(bench: Bench, seed: int) -> tuple[Start, Json]:
 
 def _settings(bench: Bench, row: Row, seed: int) -> str:
     """Digest of all that a run depends on."""
-    content = [bench.backbone.digest, asdict(bench.config), sorted(row.parts), seed, bench.data.train.texts]
+    sizes = asdict(system_parts(row.parts, len(bench.data.scene_names)))
+    content = [bench.backbone.digest, asdict(bench.config), sorted(row.parts), sizes, seed, bench.data.train.texts]
     names = [image.path.name for image in bench.data.train.images]
     return hashlib.sha256(json.dumps([content, names]).encode()).hexdigest()
 

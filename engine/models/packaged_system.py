@@ -1,0 +1,91 @@
+"""The packaged model with the parts of another system on it: PriorCLIP's (prior-mini), OSDPM's (osdpm-mini)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from engine.errors import ModelError
+from engine.models.compact.image_tower import STRIDE
+from engine.models.compact.parts_file import HEADS, read_parts
+from engine.models.compact.split import FirstLayers
+from engine.models.compact.system import CompactSystem
+from engine.models.compact.tokenizer import tokenize
+from engine.models.contract import ModelIdentity, ScoreMode
+from engine.models.packaged import PATCH_CONTEXT, TEXT_BATCH, PackagedModel
+
+
+class PackagedSystem(PackagedModel):
+    """:class:`RetrievalModel` over the packaged towers and heads and a :class:`CompactSystem`.
+
+    Args:
+        base: the packaged weights.
+        parts: the system's file (:mod:`engine.models.compact.parts_file`).
+        base_sha256: of ``base`` (hex).
+        identity: goes into the index key; its weights' digest covers both files.
+        image_size: of the packaged model.
+        device: where the model runs.
+
+    Raises:
+        ModelError: a file is damaged, or ``parts`` was trained on other packaged weights.
+    """
+
+    def __init__(
+        self,
+        base: Path,
+        parts: Path,
+        base_sha256: str,
+        identity: ModelIdentity,
+        image_size: int,
+        device: torch.device,
+    ) -> None:
+        super().__init__(base, identity, image_size, device)
+        kinds, trained_on, state = read_parts(parts)
+        if trained_on != base_sha256:
+            raise ModelError(
+                f"{parts} was trained on other packaged weights (sha256 {trained_on[:12]}…) than {base} has "
+                f"({base_sha256[:12]}…).",
+                "Install the project again, or train the parts anew: mpsclip train parts",
+                file=str(parts),
+            )
+        text = self.net.text_tower
+        grid = (image_size // STRIDE) ** 2
+        system = CompactSystem(kinds, self.embed_dim, text.config.width, grid=grid)
+        own = self.net.state_dict()
+        state |= {name: own[name].cpu() for name in HEADS}
+        missing, surplus = sorted(set(system.state_dict()) - set(state)), sorted(set(state) - set(system.state_dict()))
+        if missing or surplus:
+            raise ModelError(
+                f"{parts} does not fit the model: missing {missing}, unexpected {surplus}.",
+                "Install the project again, or train the parts anew: mpsclip train parts",
+                file=str(parts),
+            )
+        system.load_state_dict(state)
+        self.system = system.to(device).eval().requires_grad_(False)
+        self.score_modes = tuple(ScoreMode) if kinds.views else (ScoreMode.GLOBAL, ScoreMode.FUSED)
+        self._states = FirstLayers(text, text.config.layers).eval()
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return self.system.embed_images(self._tokens(images))
+
+    def encode_patches(self, images: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return self.system.embed_tokens(self._tokens(images), PATCH_CONTEXT)
+
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        parts = []
+        for start in range(0, len(texts), TEXT_BATCH):
+            ids, mask = (each.to(self.device) for each in tokenize(self.tokenizer, texts[start : start + TEXT_BATCH]))
+            with torch.inference_mode():
+                parts.append(self.system.embed_texts(self._states(ids, mask).float(), mask))
+        return torch.cat(parts) if parts else torch.zeros(0, self.embed_dim, device=self.device)
+
+    def region_views(self, region_feature: Tensor) -> Tensor:
+        if not self.system.parts.views:
+            return super().region_views(region_feature)
+        with torch.inference_mode():
+            return self.system.views(region_feature.to(self.device))
