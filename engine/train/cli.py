@@ -5,19 +5,25 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.errors import MissingDependencyError, UsageError
 from engine.types import ProgressSink, no_progress
 
-PACKAGED, MPS_CLIP, ABLATE, COMPARE = "packaged", "mps-clip", "ablate", "compare"
+if TYPE_CHECKING:
+    from engine.train.runs.files import Outcome
+
+PACKAGED, MPS_CLIP, PRIOR_CLIP = "packaged", "mps-clip", "prior-clip"
+ABLATE, COMPARE, PARTS = "ablate", "compare", "parts"
 _ONLY_OF = {
-    "start": (PACKAGED,),
-    "config": (PACKAGED, MPS_CLIP, ABLATE),
-    "resume": (MPS_CLIP,),
+    "start": (PACKAGED, PRIOR_CLIP),
+    "config": (PACKAGED, MPS_CLIP, PRIOR_CLIP, ABLATE),
+    "resume": (MPS_CLIP, PRIOR_CLIP),
     "masks_only": (MPS_CLIP,),
     "cache": (MPS_CLIP,),
-    "steps": (ABLATE, COMPARE),
+    "steps": (ABLATE, COMPARE, PARTS),
     "seeds": (ABLATE, COMPARE),
+    "system": (PARTS,),
     "backbone": (COMPARE,),
     "rows": (COMPARE,),
     "quick": (COMPARE,),
@@ -31,21 +37,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``mpsclip train``."""
     parser.add_argument(
         "recipe",
-        choices=[PACKAGED, MPS_CLIP, ABLATE, COMPARE],
-        help="what to train: the packaged model; MPS-CLIP on a CLIP backbone; the packaged model many times and "
-        "shortly, each ingredient of its training on and off (ablate); MPS-CLIP, PriorCLIP, OSDPM and their parts on "
-        "one compact backbone (compare). The last two go on where they were cut, when they are called again",
+        choices=[PACKAGED, MPS_CLIP, PRIOR_CLIP, ABLATE, COMPARE, PARTS],
+        help="what to train: the packaged model; MPS-CLIP or a stage of PriorCLIP on a CLIP backbone; the packaged "
+        "model many times and shortly, each ingredient of its training on and off (ablate); MPS-CLIP, PriorCLIP, OSDPM "
+        "and their parts on one compact backbone (compare); one of these systems on the packaged model (parts). "
+        "ablate and compare go on where they were cut, when they are called again",
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of RSICD, or laid out like it")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of RSICD, or laid out like it; for prior-clip also one of tar shards, or of pictures with "
+        "captions beside them",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for checkpoints and the report")
-    parser.add_argument("--start", type=Path, metavar="FILE", help="packaged: go on from this checkpoint's weights")
+    parser.add_argument(
+        "--start",
+        type=Path,
+        metavar="FILE",
+        help="packaged: go on from this checkpoint's weights; prior-clip: from those of the stage before",
+    )
     parser.add_argument(
         "--config",
         type=Path,
         metavar="FILE",
-        help="settings that replace the recipe's: JSON, for mps-clip also TOML such as resources/recipes/*.toml",
+        help="settings that replace the recipe's: JSON, for mps-clip and prior-clip also TOML such as "
+        "resources/recipes/*.toml",
     )
-    parser.add_argument("--resume", action="store_true", help="mps-clip: go on from the last checkpoint in --out")
+    parser.add_argument(
+        "--resume", action="store_true", help="mps-clip, prior-clip: go on from the last checkpoint in --out"
+    )
     parser.add_argument(
         "--masks-only", action="store_true", help="mps-clip: outline the keywords of all captions, and stop"
     )
@@ -56,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--steps",
         type=int,
         metavar="N",
-        help=f"ablate, compare: of each run (default {ABLATION_STEPS}, {COMPARISON_STEPS})",
+        help=f"ablate, compare, parts: of each run (default {ABLATION_STEPS}; {COMPARISON_STEPS})",
     )
     parser.add_argument(
         "--seeds", type=int, nargs="+", metavar="SEED", help="ablate, compare: of each ingredient or row (default 0)"
@@ -67,6 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="compare: published weights, the last stages of which are trained (default), or the packaged model, to "
         "which parts are added",
     )
+    parser.add_argument("--system", choices=["mps-clip", "prior-clip", "osdpm"], help="parts: whose, needed for it")
     parser.add_argument("--rows", nargs="+", metavar="ROW", help="compare: only these (default: all)")
     parser.add_argument("--quick", action="store_true", help="compare: few steps on few images, to see that all works")
     parser.add_argument(
@@ -91,10 +114,14 @@ def run(
     try:
         if args.recipe == MPS_CLIP:
             return _train_mps_clip(args, progress, say)
+        if args.recipe == PRIOR_CLIP:
+            return _train_prior_clip(args, progress, say)
         if args.recipe == ABLATE:
             return _ablate(args, progress, say)
         if args.recipe == COMPARE:
             return _compare(args, progress, say)
+        if args.recipe == PARTS:
+            return _parts(args, progress, say)
         from engine.train.packaged.run import train_packaged
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
@@ -116,6 +143,23 @@ def _train_mps_clip(args: argparse.Namespace, progress: ProgressSink, say: Calla
         cache=args.cache,
         progress=progress,
     )
+    _tell(outcome, say)
+    return 0
+
+
+def _train_prior_clip(args: argparse.Namespace, progress: ProgressSink, say: Callable[[str], None]) -> int:
+    from engine.train.prior_clip.run import train_prior_clip
+
+    outcome = train_prior_clip(
+        args.data, args.out, args.config, start=args.start, resume=args.resume, progress=progress
+    )
+    if outcome is not None and outcome.state.damaged:
+        say(f"{len(outcome.state.damaged)} damaged samples were left out; the report names them")
+    _tell(outcome, say)
+    return 0
+
+
+def _tell(outcome: Outcome | None, say: Callable[[str], None]) -> None:
     if outcome is not None and outcome.state.best is not None:
         best = outcome.state.best
         say(
@@ -123,7 +167,6 @@ def _train_mps_clip(args: argparse.Namespace, progress: ProgressSink, say: Calla
             f"{outcome.state.step} steps, {outcome.state.seconds / 60:.1f} min"
         )
         say(f"weights {outcome.files.best}, report {outcome.files.report}, curves {outcome.files.plot}")
-    return 0
 
 
 def _ablate(args: argparse.Namespace, progress: ProgressSink, say: Callable[[str], None]) -> int:
@@ -150,4 +193,13 @@ def _compare(args: argparse.Namespace, progress: ProgressSink, say: Callable[[st
         say=say,
     )
     say(f"report {report}")
+    return 0
+
+
+def _parts(args: argparse.Namespace, progress: ProgressSink, say: Callable[[str], None]) -> int:
+    from engine.train.compare.parts import train_parts
+
+    if args.system is None:
+        raise UsageError("It is not said whose parts to train.", "Give --system, for example --system osdpm.")
+    say(f"parts {train_parts(args.system, args.data, args.out, steps=args.steps, progress=progress, say=say)}")
     return 0
