@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,6 +102,8 @@ def _load_entry(entry: ModelEntry, weights: WeightFile, device: torch.device) ->
         preprocessing = f"bilinear {entry.image_size}px mean {entry.mean} std {entry.std}"
         identity = ModelIdentity(entry.id, entry.architecture, weights.sha256, preprocessing)
         return load_packaged(weights.path, identity, entry.image_size, device)
+    if entry.kind == "compact_parts":
+        return _load_parts(entry, weights, device)
     from engine.models.open_clip_backbone import load_open_clip
 
     return load_open_clip(
@@ -113,6 +116,19 @@ def _load_entry(entry: ModelEntry, weights: WeightFile, device: torch.device) ->
         std=entry.std,
         ignored_keys=entry.ignored_keys,
     )
+
+
+def _load_parts(entry: ModelEntry, parts: WeightFile, device: torch.device) -> RetrievalModel:
+    """Parts on the packaged model; the identity covers both files."""
+    from engine.models.contract import ModelIdentity
+    from engine.models.packaged_system import PackagedSystem
+
+    base = catalogue().get(DEFAULT_MODEL)
+    weights = fetch_weights(base)
+    both = hashlib.sha256(f"{weights.sha256} {parts.sha256}".encode()).hexdigest()
+    preprocessing = f"bilinear {base.image_size}px mean {base.mean} std {base.std}"
+    identity = ModelIdentity(entry.id, entry.architecture, both, preprocessing)
+    return PackagedSystem(weights.path, parts.path, weights.sha256, identity, base.image_size, device)
 
 
 def _load_local(model: str, device: torch.device) -> RetrievalModel:

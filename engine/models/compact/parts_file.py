@@ -1,4 +1,4 @@
-"""The file of a system's parts that belong on the packaged model: small, since towers and heads are that model's own."""
+"""The file of parts that belong on the packaged model: small, since towers and heads are that model's own."""
 
 from __future__ import annotations
 
