@@ -176,12 +176,18 @@ def refuse_others(folder: Path) -> None:
 
 def holds_anything(folder: Path) -> bool:
     """Whether there is anything to uninstall, be it only the beginning of an installation."""
-    return bool(_environments(folder)) or any(is_own(folder / name) for name in OWN_FOLDERS)
+    return bool(_environments(folder)) or bool(_own_folders(folder))
 
 
 def own_bytes(folder: Path) -> int:
     """Size of all that an uninstallation removes, in bytes; takes a second or two."""
-    return tree_bytes(*_environments(folder), *(folder / name for name in OWN_FOLDERS if is_own(folder / name)))
+    return tree_bytes(*_environments(folder), *_own_folders(folder))
+
+
+def _own_folders(folder: Path) -> list[Path]:
+    """Less those that somebody has put elsewhere and linked to: a removal leaves these alone."""
+    found = [folder / name for name in OWN_FOLDERS]
+    return [path for path in found if is_own(path) and not path.is_symlink()]
 
 
 def _replaced(folder: Path) -> list[Path]:

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from qgis.core import QgsProcessingException
 
 from qgis_mpsclip.install.installed import current
-from tests.plugin.support.index_server import IndexServer
+from qgis_mpsclip.processing.provider import MpsClipProvider
+from tests.plugin.support.index_server import IndexServer, closed_port
 from tests.plugin.support.processes import command_lines
 from tests.plugin.support.tiny_engine import TinyPlugin, ordinary_settings
 
@@ -90,27 +92,21 @@ def test_a_machine_without_a_display_gets_its_engine(machine: Machine, tmp_path:
     assert '"healthy": true' in page.read_text(encoding="utf-8")  # what the small engine prints
 
     machine.plugin.index.requests.clear()
-    again = machine.run("installengine")  # the folder is remembered
-    assert (again["READY"], again["PYTHON"]) == (True, made["PYTHON"])
-    assert again["MESSAGE"] == "The search engine is installed and up to date."
-    assert machine.plugin.index.requests == []
-
     machine.plugin.index.wheels.clear()
     machine.plugin.index.add("alpha", "1.1")
     machine.plugin.write_locks()
+    ours = (folder / "current.json").read_text()
+    newer = {**json.loads(ours), "plugin_version": "99.0"}  # made by the plugin of another profile
+    (folder / "current.json").write_text(json.dumps(newer))
+    again = machine.run("installengine")  # the folder is remembered
+    assert (again["READY"], again["PYTHON"], again["FOLDER"]) == (True, made["PYTHON"], made["FOLDER"])
+    assert again["MESSAGE"] == "The search engine is installed and up to date."
+    assert machine.plugin.index.requests == []
+
+    (folder / "current.json").write_text(ours)
     updated = machine.run("installengine")
     assert updated["PYTHON"] != made["PYTHON"]
     assert not Path(made["FOLDER"]).exists()
-
-
-def test_the_environment_of_a_newer_plugin_in_another_profile_stays(machine: Machine) -> None:
-    made = machine.run("installengine")
-    file = machine.data / "mpsclip" / "engines" / "current.json"
-    newer = {**json.loads(file.read_text()), "plugin_version": "99.0", "lock_digest": "of the newer plugin"}
-    file.write_text(json.dumps(newer))
-    again = machine.run("installengine")
-    assert again["FOLDER"] == made["FOLDER"]
-    assert again["MESSAGE"] == "The search engine is installed and up to date."
 
 
 def test_a_failure_is_one_for_scripts_and_is_reported(machine: Machine, tmp_path: Path) -> None:
@@ -125,11 +121,13 @@ def test_a_failure_is_one_for_scripts_and_is_reported(machine: Machine, tmp_path
     assert str(tmp_path) not in report
 
 
-def test_the_plugins_own_folder_is_refused(machine: Machine) -> None:
-    inside = machine.plugin.engine_src.parent / "engines"
-    _, errors = machine.end(machine.begin("installengine", INSTALL_FOLDER=inside), succeeds=False)
-    assert "the plugin's own folder" in errors
-    assert not inside.exists()
+def test_the_plugins_own_folder_is_refused(provider: MpsClipProvider, qgis_processing: None) -> None:
+    import processing
+
+    values = {"INSTALL_FOLDER": str(PACKAGE / "engines"), "PACKAGE_INDEX": f"http://localhost:{closed_port()}"}
+    with pytest.raises(QgsProcessingException, match="the plugin's own folder"):
+        processing.run("mpsclip:installengine", values)
+    assert not (PACKAGE / "engines").exists()
 
 
 def test_an_interrupted_run_leaves_no_process_behind(machine: Machine, tmp_path: Path) -> None:

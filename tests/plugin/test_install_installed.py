@@ -162,6 +162,10 @@ def test_what_there_is_to_uninstall_may_be_a_beginning(tmp_path: Path) -> None:
     assert holds_anything(tmp_path)
     uninstall(tmp_path)
     assert not holds_anything(tmp_path)
+    claim(tmp_path / "other disk" / "cache")
+    (tmp_path / "engines").mkdir()
+    (tmp_path / "engines" / "cache").symlink_to(tmp_path / "other disk" / "cache")
+    assert not holds_anything(tmp_path / "engines"), "what a removal leaves alone"
 
 
 def test_file_that_a_scanner_holds_for_a_moment_is_waited_for() -> None:

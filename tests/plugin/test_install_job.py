@@ -314,6 +314,15 @@ def test_user_without_uv_gets_one_with_a_cache_and_all_of_it_goes(
     assert not plugin.folder.exists()
 
 
+def test_cache_whose_path_is_not_absolute_is_not_made_within_the_environment(
+    plugin: TinyPlugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", "wheels of uv")
+    environment = install(plugin)
+    assert not list(environment.folder.rglob("wheels of uv"))
+    assert sorted(path.name for path in plugin.folder.iterdir()) == ["cache", "current.json", environment.folder.name]
+
+
 def test_wrong_file_of_the_index_is_refused(plugin: TinyPlugin, index: IndexServer, tmp_path: Path) -> None:
     index.fault("beta-2.0", "wrong-content")
     with pytest.raises(InstallError) as caught:
