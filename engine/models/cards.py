@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from engine.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
 
 # Code of a GPU (sm) or for its driver to translate (compute); some of it holds for one GPU only (a).
 _ARCHITECTURE = re.compile(r"(sm|compute)_([0-9]+)([0-9])([af]?)")
@@ -18,6 +24,32 @@ def first_usable_card() -> int | None:
     built_for = torch.cuda.get_arch_list()
     cards = range(torch.cuda.device_count())
     return next((card for card in cards if is_covered(torch.cuda.get_device_capability(card), built_for)), None)
+
+
+def require_code_for(device: torch.device) -> None:
+    """Refuses a card that PyTorch would fail on at its first operation, with words that name neither card nor remedy.
+
+    Args:
+        device: of an NVIDIA card that is there; without a number the first.
+
+    Raises:
+        UsageError: this PyTorch has no code for it.
+    """
+    import torch
+
+    card, built_for = device.index or 0, torch.cuda.get_arch_list()
+    major, minor = torch.cuda.get_device_capability(card)
+    if is_covered((major, minor), built_for):
+        return
+    usable = first_usable_card()
+    other = "cpu" if usable is None else f"cuda:{usable}"
+    raise UsageError(
+        f"Device {device}, {torch.cuda.get_device_name(card)}, has compute capability {major}.{minor}: PyTorch"
+        f" {torch.__version__} has no code for it (only {' '.join(built_for)}).",
+        f"Choose {other}, or leave the choice to auto.",
+        device=str(device),
+        available=[other],
+    )
 
 
 def is_covered(capability: tuple[int, int], built_for: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import ModelError, UsageError
-from engine.models.cards import first_usable_card
+from engine.models.cards import first_usable_card, require_code_for
 from engine.models.catalogue import DEFAULT_MODEL, ModelEntry, catalogue
 from engine.models.fetch import fetch_weights
 from engine.models.weights import WeightFile, file_sha256
@@ -68,7 +68,8 @@ def resolve_device(device: str = "auto") -> torch.device:
     NVIDIA card that this PyTorch has code for, then Apple's GPU, then the CPU.
 
     Raises:
-        UsageError: an unknown name, or a device that this machine or this build of PyTorch lacks.
+        UsageError: an unknown name, a device that this machine or this build of PyTorch lacks, or a card that this
+            PyTorch has no code for.
     """
     import torch
 
@@ -79,7 +80,8 @@ def resolve_device(device: str = "auto") -> torch.device:
         if card is not None:
             return torch.device(f"cuda:{card}" if card else "cuda")
         return torch.device("mps" if available["mps"] else "cpu")
-    if device in gpus:
+    if gpus and (device == "cuda" or device in gpus):
+        require_code_for(torch.device(device))
         return torch.device(device)
     if device not in available and not _GPU.fullmatch(device):
         raise UsageError(f"There is no device {device!r}.", f"Choose one of: {', '.join(DEVICES)}.", device=device)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from engine.diagnose.probes import look_at_devices
+from engine.errors import UsageError
 from engine.models.cards import first_usable_card, is_covered
 from engine.models.registry import resolve_device
 from engine.server.handlers import machine
@@ -56,6 +57,19 @@ def test_auto_takes_a_card_that_can_compute(
 ) -> None:
     put_in(monkeypatch, *cards, built_for=BUILT_FOR)
     assert resolve_device("auto") == torch.device(expected)
+
+
+def test_a_card_without_code_that_is_asked_for_is_refused_with_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    put_in(monkeypatch, (6, 1), built_for=BUILT_FOR)
+    for name in ("cuda", "cuda:0"):
+        with pytest.raises(UsageError, match=r"card 0, has compute capability 6\.1: .* no code .*Choose cpu, or leave"):
+            resolve_device(name)
+    put_in(monkeypatch, (6, 1), (8, 6), built_for=BUILT_FOR)
+    with pytest.raises(UsageError, match="Choose cuda:1, or leave the choice to auto"):
+        resolve_device("cuda")
+    assert resolve_device("cuda:1") == torch.device("cuda:1")
+    put_in(monkeypatch, (8, 6), (6, 1), built_for=BUILT_FOR)
+    assert resolve_device("cuda") == torch.device("cuda")
 
 
 def test_card_without_code_is_told_by_the_doctor_and_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
