@@ -43,7 +43,7 @@ class CompareConfig:
     steps: int = STEPS
     batch: int = 128
     side: int = 192
-    views: int = 4
+    views: int = 3
     smallest_crop: float = 0.5
     jitter: float = 0.2
     vocabulary: int = 7900
