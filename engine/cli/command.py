@@ -46,7 +46,9 @@ Run = Callable[[argparse.Namespace, Context], int]
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """``--model`` and ``--device``."""
     parser.add_argument(
-        "--model", metavar="ID", help="of 'mpsclip models list', or open_clip:ARCHITECTURE:FILE, or mps_clip:FILE"
+        "--model",
+        metavar="ID",
+        help="of 'mpsclip models list', or open_clip:ARCHITECTURE:FILE, mps_clip:FILE or prior_clip:FILE",
     )
     parser.add_argument("--device", metavar="NAME", default="auto", help="auto, cpu, cuda or mps (default: auto)")
 
