@@ -15,12 +15,12 @@ from qgis_mpsclip.client import messages
 from qgis_mpsclip.client.engine_process import EngineProcess
 from qgis_mpsclip.client.framing import FrameError
 from qgis_mpsclip.client.interpreter import Interpreter, find_interpreter
+from qgis_mpsclip.client.log_files import LOG_TAG
 from qgis_mpsclip.client.pending import PendingRequest
 from qgis_mpsclip.errors import EngineCancelled, EngineCrashed, EngineError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.settings import Settings
 
-LOG_TAG = "MPS-CLIP"
 # An engine that has not ended a cancelled request by then is held up in a library and is ended itself.
 CANCEL_SECONDS = 30.0
 _LEVELS = {

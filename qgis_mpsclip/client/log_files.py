@@ -10,6 +10,7 @@ from pathlib import Path
 
 from qgis.core import QgsApplication
 
+LOG_TAG = "MPS-CLIP"  # of the panel of QGIS that shows messages
 KEPT = 10
 _TAIL_BYTES = 8192
 _starts = itertools.count(1)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
-from qgis.core import QgsApplication, QgsAuthMethodConfig, QgsSettings
+from qgis.core import Qgis, QgsApplication, QgsAuthMethodConfig, QgsMessageLog, QgsSettings
 from qgis.PyQt.QtCore import QCoreApplication, QThread, QUrl
 from qgis.PyQt.QtNetwork import QNetworkProxy, QNetworkProxyFactory, QNetworkProxyQuery
+
+from qgis_mpsclip.client.log_files import LOG_TAG
+from qgis_mpsclip.i18n import tr
 
 # Names are looked up by the proxy, as Qt has it done.
 _SCHEMES = {"HttpProxy": "http", "HttpCachingProxy": "http", "Socks5Proxy": "socks5h"}
@@ -111,6 +114,12 @@ def _credentials(settings: QgsSettings) -> tuple[str, str]:
     config = _stored_login(authcfg) if authcfg else None
     if config is not None:
         return config.config("username") or user, config.config("password") or password
+    if authcfg:
+        text = tr(
+            "The login of the proxy cannot be read from QGIS's authentication store. Unlock it with the master password"
+            " under Settings ▸ Options ▸ Authentication where the engine is to download something."
+        )
+        QgsMessageLog.logMessage(text, LOG_TAG, Qgis.MessageLevel.Warning, notifyUser=False)
     return user, password
 
 

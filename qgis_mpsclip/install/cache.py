@@ -26,7 +26,7 @@ def cache_folder(folder: Path, users_uv: Path | None, chosen: str, runner: Runne
         chosen: the variable UV_CACHE_DIR; a path that is not absolute would lead elsewhere from each folder, and into
             the environment: it is passed over.
     """
-    if os.path.isabs(chosen):
+    if Path(chosen).is_absolute():
         return Path(chosen)
     said = runner.run([users_uv, "cache", "dir"]).stdout.strip() if users_uv is not None and not chosen else ""
     return Path(said) if said else folder / FOLDER

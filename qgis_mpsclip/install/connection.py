@@ -42,8 +42,9 @@ def connect(options: InstallOptions) -> Connection:
         InstallError: of kind ``proxy-auth``: the login of the proxy is locked away.
     """
     environ = engine_environment()
-    needs_login = options.wheels is None and not is_given(environ)
-    if needs_login and not login_is_readable():
+    if options.wheels is not None:  # nothing is fetched
+        return Connection()
+    if not is_given(environ) and not login_is_readable():
         raise InstallError(
             tr("The login of the proxy is in QGIS's authentication store, which is locked."),
             tr(

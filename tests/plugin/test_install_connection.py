@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from qgis.core import QgsApplication, QgsAuthMethodConfig
 
-from qgis_mpsclip.install.connection import connect, connection_note
+from qgis_mpsclip.client.proxy import proxy_variables
+from qgis_mpsclip.install.connection import Connection, connect, connection_note
 from qgis_mpsclip.install.errors import InstallError
 from qgis_mpsclip.install.job import InstallJob
 from tests.plugin.support.index_server import IndexServer
@@ -78,7 +79,12 @@ def test_login_that_stays_locked_stops_the_installation_before_it_begins(
     assert [error.kind for error in errors] == ["proxy-auth", "proxy-auth"]
     assert "master password" in errors[0].remedy
     assert not plugin.folder.exists()
-    assert connect(plugin.options(wheels=plugin.folder)).index != {}, "without a network no login is needed"
+    assert connect(plugin.options(wheels=plugin.folder)) == Connection(), "without a network no login is needed"
+    said: list[str] = []
+    note = QgsApplication.messageLog().messageReceived.connect(lambda text, tag, level: said.append(text))
+    assert "@" not in proxy_variables({})["HTTPS_PROXY"], "an engine that only searches starts all the same"
+    QgsApplication.messageLog().messageReceived.disconnect(note)
+    assert any("login of the proxy cannot be read" in text for text in said)
     proxy(Enabled=False)
     assert connect(plugin.options()).index == {}
 
