@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.evaluate.figure import FAINT, INK, picture
 
-_BAR, _BEST = "#8fb0cc", "#1f4e79"
+_BAR, _BEST = "#a9c2d8", "#5a93c2"  # both light enough for lines on them
 _SHADES = ("#1f4e79", "#5f8fb8", "#bfd4e6")  # R@1, R@5, R@10
 _HEADS = ("R@1", "R@5", "R@10")
 
@@ -26,6 +26,7 @@ class BarRow:
         i2t: R@1, R@5, R@10 of image to text in percent, or None.
         t2i: of text to image.
         section: rows of one section stand together below its name.
+        error: standard error of a single value, percent, drawn as a line.
     """
 
     name: str
@@ -33,6 +34,7 @@ class BarRow:
     i2t: tuple[float, ...] | None = None
     t2i: tuple[float, ...] | None = None
     section: str = ""
+    error: float | None = None
 
 
 def bar_chart(
@@ -85,7 +87,8 @@ def bar_chart(
 
 def _places(rows: Sequence[BarRow]) -> tuple[list[float], list[tuple[float, str]]]:
     """The height of each bar, from the top, and of the names of sections."""
-    places, heads = [], []
+    places: list[float] = []
+    heads: list[tuple[float, str]] = []
     at, section = 0.0, ""
     for row in rows:
         if row.section and row.section != section:
@@ -102,7 +105,7 @@ def _mean_recalls(
     axes: Any, rows: Sequence[BarRow], places: Sequence[float], measure: str, chance: float | None
 ) -> None:
     means = [float(np.mean(row.values)) for row in rows]
-    limit = 1.2 * max(max(row.values) for row in rows)
+    limit = 1.3 * max(max(row.values) for row in rows)
     best = max(means)
     for row, place, mean in zip(rows, places, means, strict=True):
         axes.barh(place, mean, 0.62, color=_BEST if mean == best and len(rows) > 1 else _BAR)
@@ -111,13 +114,20 @@ def _mean_recalls(
             axes.plot([min(row.values), max(row.values)], [place, place], color=INK, linewidth=1)
             axes.plot(row.values, [place] * len(row.values), "o", color="white", markeredgecolor=INK, markersize=3.5)
             words += f" ± {np.std(row.values, ddof=1):.2f}"
-        axes.text(max(row.values) + 0.015 * limit, place, words, va="center", fontsize=8.5)
+        elif row.error is not None:
+            axes.plot([mean - row.error, mean + row.error], [place, place], color=INK, linewidth=1.3)
+            words += f" ± {row.error:.2f}"
+        axes.text(max(*row.values, mean + (row.error or 0)) + 0.015 * limit, place, words, va="center", fontsize=8.5)
     if chance is not None:
         axes.axvline(chance, color=FAINT, linewidth=1, linestyle=":")
         axes.text(chance, 1.0, " random order", transform=axes.get_xaxis_transform(), color=FAINT, fontsize=7.5)
     axes.set_xlim(0, limit)
     several = any(len(row.values) > 1 for row in rows)
-    axes.set_xlabel(f"{measure}; dots are runs, ± their standard deviation" if several else measure)
+    if several:
+        measure += "; dots: runs, ± their standard deviation"
+    elif any(row.error is not None for row in rows):
+        measure += "; lines: ± standard error"
+    axes.set_xlabel(measure)
 
 
 def _recalls(

@@ -37,9 +37,10 @@ def picture(file: Path, width: float, height: float) -> Iterator[Any]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    colours = dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), INK)
+    style: dict[Any, Any] = dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), INK)
+    style |= {"axes.edgecolor": FAINT, "font.size": 9}
     # No software version in the file: equal content gives equal bytes.
-    with rc_context({**colours, "axes.edgecolor": FAINT, "font.size": 9}):
+    with rc_context(style):
         figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
         FigureCanvasAgg(figure)
         yield figure

@@ -43,7 +43,7 @@ def projection_picture(panels: Sequence[tuple[str, Float32Array, Sequence[str | 
     for embeddings, labels in drawn:
         places = tsne(embeddings)
         placed.append(nearest_turn(places, placed[0]) if placed and labels == drawn[0][1] else places)
-    columns = min(len(panels), _COLUMNS)
+    columns = 2 if len(panels) == 4 else min(len(panels), _COLUMNS)
     rows = ceil(len(panels) / columns)
     width = _SIDE * columns
     in_legend = max(1, int(width / (0.4 + 0.068 * max(map(len, names), default=0))))
@@ -69,7 +69,7 @@ def _style(number: int) -> tuple[Any, str]:
     """Colour and mark of a scene: neighbours in the alphabet differ in both."""
     from matplotlib import colormaps
 
-    shades = [*colormaps["tab10"].colors[:7], *colormaps["tab10"].colors[8:]]  # without the grey: those have no scene
+    shades = [colormaps["tab10"](place) for place in range(10) if place != 7]  # without the grey: those have no scene
     return shades[number % len(shades)], _MARKERS[(number // len(shades)) % len(_MARKERS)]
 
 

@@ -128,7 +128,11 @@ class Queries:
     def of_images(self, chosen: BoolArray) -> tuple[Recalls, Recalls]:
         """Recalls of these images ``(B,)`` and of their captions as queries, in the whole gallery."""
         texts = chosen[self.image_of_text]
-        return mean_recalls(*(c[chosen] for c in self.i2t)), mean_recalls(*(c[texts] for c in self.t2i))
+        (images_expected, images_sure), (texts_expected, texts_sure) = self.i2t, self.t2i
+        return (
+            mean_recalls(images_expected[chosen], images_sure[chosen]),
+            mean_recalls(texts_expected[texts], texts_sure[texts]),
+        )
 
     def image_means(self) -> Float64Array:
         """What each image adds to mR, percent ``(B,)``: their mean is mR where images have equally many captions."""

@@ -1,42 +1,22 @@
-"""Retrieval on RSICD: the standard captions of a split against its images."""
+"""Retrieval on captioned images (RSICD, RSITMD): the captions of a split against its images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from engine.datasets.rsicd import CaptionedImage, load_pixels, read_split
+from engine.datasets.rsicd import CaptionedImage, load_pixels
 from engine.errors import UsageError
 from engine.evaluate.measured import Measured, measure_embeddings
-from engine.evaluate.retrieval import RetrievalReport
 from engine.models.contract import RetrievalModel
 from engine.types import Float32Array, Progress, ProgressSink, no_progress
 
 BATCH = 64
 UPRIGHT = (0,)
 QUARTER_TURNS = (0, 1, 2, 3)
-
-
-def evaluate_rsicd(
-    model: RetrievalModel,
-    data: Path,
-    split: str,
-    progress: ProgressSink = no_progress,
-    turns: Sequence[int] = UPRIGHT,
-) -> RetrievalReport:
-    """All six recalls of ``model`` on a split; global embeddings only.
-
-    Args:
-        turns: quarter turns of an image whose embeddings are averaged; QUARTER_TURNS costs four times the time.
-
-    Raises:
-        UsageError: the folder does not hold the split.
-    """
-    return measure_images(model, read_split(data, split), split, progress, turns).report
 
 
 def measure_images(
@@ -46,7 +26,12 @@ def measure_images(
     progress: ProgressSink = no_progress,
     turns: Sequence[int] = UPRIGHT,
 ) -> Measured:
-    """All recalls of ``model`` on captioned images, also by scene; ``split`` is a name for the report.
+    """All recalls of ``model`` on captioned images, also by scene; global embeddings only.
+
+    Args:
+        images: of a whole split (:func:`engine.datasets.rsicd.read_split`, :func:`engine.datasets.rsitmd.read_rsitmd`).
+        split: its name, for the report.
+        turns: quarter turns of an image whose embeddings are averaged; QUARTER_TURNS costs four times the time.
 
     Raises:
         UsageError: an image cannot be read.

@@ -5,6 +5,8 @@ Numbers are reproducible: the start is the first two principal components, and n
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from engine.types import Float32Array, Float64Array, IntArray
@@ -31,8 +33,8 @@ def tsne(points: Float32Array, perplexity: float = PERPLEXITY) -> Float32Array:
         float32 ``(B, 2)``, mean 0.
     """
     count = len(points)
-    joint = neighbour_probabilities(points, fitting_perplexity(count, perplexity))  # (B, B)
-    joint = np.maximum((joint + joint.T) / (2 * count), _LEAST_PROBABILITY).astype(np.float32)
+    near = neighbour_probabilities(points, fitting_perplexity(count, perplexity))  # (B, B)
+    joint = np.maximum((near + near.T) / (2 * count), _LEAST_PROBABILITY).astype(np.float32)
     places = principal_components(points)
     places *= _START_DEVIATION / max(float(places[:, 0].std()), 1e-12)
     rate = max(count / _EXAGGERATION / 4, 50.0)  # Belkina et al., Nature Communications 10, 2019
@@ -108,6 +110,7 @@ def _gradient(joint: Float32Array, places: Float32Array, exaggeration: float) ->
     return gradient
 
 
-def _squared_distances(points: np.ndarray) -> np.ndarray:
+def _squared_distances(points: Any) -> Any:
+    """``(B, 2)`` or ``(B, E)`` to ``(B, B)``, in the points' own precision."""
     norms = (points**2).sum(1)
     return np.maximum(norms[:, None] + norms[None] - 2 * points @ points.T, 0)

@@ -13,7 +13,7 @@ from PIL import Image
 from engine.datasets.rsicd import load_pixels, read_split
 from engine.errors import UsageError
 from engine.evaluate.mosaic import CELL, ORIGIN, write_mosaic
-from engine.evaluate.rsicd import QUARTER_TURNS, embed_distinct, embed_images, evaluate_rsicd
+from engine.evaluate.rsicd import QUARTER_TURNS, embed_distinct, embed_images, measure_images
 from engine.models.registry import load_model
 from tests.support.rsicd import write_rsicd
 
@@ -39,7 +39,7 @@ def test_a_folder_without_the_split_is_named_with_the_remedy(tmp_path: Path) -> 
 
 
 def test_the_packaged_model_tells_plain_colours_apart_better_than_chance(data: Path) -> None:
-    report = evaluate_rsicd(load_model("rsicd-mini", "cpu"), data, "val")
+    report = measure_images(load_model("rsicd-mini", "cpu"), read_split(data, "val"), "val").report
     chance = (1 + 5 + 10) / 12 * 100 / 3
     assert np.mean(report.t2i.expected) > chance
     assert report.to_json()["split"] == "val"
