@@ -56,7 +56,7 @@ class CompactSystem(nn.Module):
         text_width: D of the text tower's states.
         channels: C of the image tower's tokens.
         grid: tokens of an image, from which Spatial-PAE's filter size follows.
-        feature_dropout: on the pooled image features, in training only.
+        feature_dropout: on the pooled features that enter the heads, in training only.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class CompactSystem(nn.Module):
         states = states.float()
         weights = mask.to(states).unsqueeze(-1)
         mean = (states * weights).sum(1) / weights.sum(1).clamp_min(1.0)
-        whole = normalize(self.text_head(mean), dim=-1)
+        whole = normalize(self.text_head(self.feature_dropout(mean)), dim=-1)
         if not self.parts.temporal_pae:
             return whole
         with self._fast(whole):

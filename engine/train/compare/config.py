@@ -22,6 +22,7 @@ class CompareConfig:
         jitter: their change of colour.
         vocabulary: word pieces of the published text tower that are kept.
         head_steps: of the heads alone, before all runs; the packaged backbone has heads.
+        feature_dropout: before the heads, where they are trained.
         lr_image: of the image tower's last stage.
         lr_text: of the text tower's last layer.
         lr_new: of heads and parts.
@@ -48,6 +49,7 @@ class CompareConfig:
     jitter: float = 0.2
     vocabulary: int = 7900
     head_steps: int = 150
+    feature_dropout: float = 0.3
     lr_image: float = 3e-4
     lr_text: float = 1e-4
     lr_new: float = 6e-4

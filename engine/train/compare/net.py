@@ -14,8 +14,6 @@ from engine.models.precision import inference_dtype
 from engine.models.prior_clip.scene_prior import ScenePrior
 from engine.train.compare.backbone import Backbone
 
-FEATURE_DROPOUT = 0.1
-
 
 class SystemNet(nn.Module):
     """What is kept of pictures and texts to embeddings ``(B, E)``.
@@ -29,6 +27,7 @@ class SystemNet(nn.Module):
         heads: of its ``image_head``, ``text_head`` and ``log_scale``.
         prior: the scene classifier, with Spatial-PAE.
         device: of the network; what it computes in follows from it.
+        feature_dropout: before the heads, where they are trained.
     """
 
     def __init__(
@@ -38,11 +37,12 @@ class SystemNet(nn.Module):
         heads: dict[str, Tensor],
         prior: ScenePrior | None,
         device: torch.device,
+        feature_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.image_last, self.text_last = deepcopy(backbone.image_last), deepcopy(backbone.text_last)
         grid = (backbone.side // STRIDE) ** 2
-        width, dropout = backbone.text_width, FEATURE_DROPOUT if backbone.trained else 0.0
+        width, dropout = backbone.text_width, feature_dropout if backbone.trained else 0.0
         self.system = CompactSystem(parts, backbone.embed_dim, width, grid=grid, feature_dropout=dropout)
         own = self.system.state_dict()
         self.system.load_state_dict(own | heads)

@@ -45,10 +45,19 @@ class Trained:
     processor_minutes: float
 
 
-def build(row: Row, seed: int, backbone: Backbone, data: CompareData, start: Start, device: torch.device) -> SystemNet:
+def build(
+    row: Row,
+    seed: int,
+    backbone: Backbone,
+    data: CompareData,
+    start: Start,
+    device: torch.device,
+    feature_dropout: float = 0.0,
+) -> SystemNet:
     """A row's network as it starts: seeds decide fresh parts, and nothing of the rest."""
     seed_generators(derived_seed(seed, Purpose.WEIGHTS, 1), torch.device("cpu"))
-    return SystemNet(backbone, system_parts(row.parts, len(data.scene_names)), start.heads, start.prior, device)
+    parts = system_parts(row.parts, len(data.scene_names))
+    return SystemNet(backbone, parts, start.heads, start.prior, device, feature_dropout)
 
 
 def train_row(
@@ -74,7 +83,7 @@ def train_row(
         raise UsageError(
             f"{len(caches.train)} images do not fill a batch of {config.batch}.", "Give more data, or lower the batch."
         )
-    net = build(row, seed, backbone, data, start, device)
+    net = build(row, seed, backbone, data, start, device, config.feature_dropout)
     random = torch.Generator()
     objective = Objective(row.parts, config, caches.nouns, backbone.embed_dim, random).to(device)
     groups = parameter_groups(net, objective, config)
