@@ -6,11 +6,9 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from qgis_mpsclip.install.in_use import remove_tree
-from qgis_mpsclip.install.locks import entries
 from qgis_mpsclip.install.process import Runner
 from qgis_mpsclip.install.tree import tree_bytes
 
@@ -44,12 +42,11 @@ def forget(uv: Path, packages: list[str], runner: Runner) -> None:
         runner.run([uv, "cache", "clean", *packages])
 
 
-def cached_bytes(cache: Path, locks: Iterable[Path]) -> int:
-    """Size of what the cache has of the packages of some locks, unpacked; takes a second where it is large.
+def cached_bytes(cache: Path, wanted: set[Package]) -> int:
+    """Size of what the cache has of some packages, unpacked; takes a second where it is large.
 
     uv keeps each unpacked wheel in a folder ``archive-v0/ID``. Downloads that were cut short are not among them.
     """
-    wanted = {package for lock in locks for package in _locked(lock)}
     sizes: dict[Package, int] = {}
     for archive in cache.glob("archive-v*/*"):
         for package in wanted.intersection(_metadata(archive)):
@@ -82,13 +79,6 @@ def drop_unfinished(cache: Path) -> None:
         remove_tree(left)
 
 
-def _locked(lock: Path) -> Iterator[Package]:
-    for name, entry in entries(lock):
-        version = re.search(r"==([^\s;\\]+)", entry)
-        if version:
-            yield name.replace("_", "-"), version.group(1)
-
-
 def _packages(environment: Path) -> set[Package]:
     folders = [*environment.glob("lib/python*/site-packages"), environment / "Lib" / "site-packages"]
     return {package for one in folders for package in _metadata(one)}
@@ -97,4 +87,4 @@ def _packages(environment: Path) -> set[Package]:
 def _metadata(folder: Path) -> set[Package]:
     """Names and versions, from the folders of metadata."""
     found = [path.name[: -len(".dist-info")].partition("-") for path in folder.glob("*.dist-info")]
-    return {(name.replace("_", "-").lower(), version) for name, _, version in found}
+    return {(re.sub("[-_.]+", "-", name).lower(), version) for name, _, version in found}

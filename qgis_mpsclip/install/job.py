@@ -34,7 +34,7 @@ from qgis_mpsclip.install.installed import (
     remove_environments,
     write_json,
 )
-from qgis_mpsclip.install.locks import read_locks
+from qgis_mpsclip.install.locks import locked_packages, read_locks
 from qgis_mpsclip.install.log import InstallLog, secrets_of
 from qgis_mpsclip.install.long_paths import refuse_long
 from qgis_mpsclip.install.own import claim
@@ -152,8 +152,8 @@ class InstallJob:
         return self._switch(uv, partial)
 
     def _check_disk(self, partial: Partial) -> None:
-        locks = [lock for lock in (self._choice.lock, self._choice.torch_lock) if lock is not None]
-        cached, present = cached_bytes(self._cache, locks), tree_bytes(partial.folder)
+        wanted = locked_packages(self._choice.lock, self._choice.torch_lock)
+        cached, present = cached_bytes(self._cache, wanted), tree_bytes(partial.folder)
         copies = doubles(self._options.folder, self._environ.get("UV_LINK_MODE", ""))
         self._log.write(f"cached: {cached}, present: {present}, copies: {copies}")
         check_disk(self._options.folder, self._choice, self._cache, cached, present, copies)

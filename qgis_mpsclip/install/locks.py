@@ -129,7 +129,18 @@ def hashes(lock: Path, name: str) -> tuple[str, frozenset[str]]:
 
 def without_torch(lock: Path) -> str:
     """The text of a lock less PyTorch and what only its CUDA build needs."""
-    return "".join(entry for name, entry in entries(lock) if name not in TORCH and not _CUDA_ONLY.match(name))
+    return "".join(entry for _, entry in _entries_without_torch(lock))
+
+
+def locked_packages(lock: Path, torch_lock: Path | None = None) -> set[tuple[str, str]]:
+    """Normalised name and version of each package that is installed from these locks, on whatever platform."""
+    found = entries(lock) if torch_lock is None else [*_entries_without_torch(lock), *entries(torch_lock)]
+    versions = ((name, re.search(r"==([^\s;\\]+)", entry)) for name, entry in found)
+    return {(re.sub("[-_.]+", "-", name), version.group(1)) for name, version in versions if version}
+
+
+def _entries_without_torch(lock: Path) -> Iterator[tuple[str, str]]:
+    return ((name, entry) for name, entry in entries(lock) if name not in TORCH and not _CUDA_ONLY.match(name))
 
 
 def _lock(requirements: Path, entry: dict[str, Any]) -> Lock:

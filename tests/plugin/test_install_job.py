@@ -19,6 +19,7 @@ from qgis_mpsclip.install.cache import cached_bytes
 from qgis_mpsclip.install.errors import InstallCancelled, InstallError
 from qgis_mpsclip.install.installed import InstalledEnvironment, current, is_outdated, old_environments, uninstall
 from qgis_mpsclip.install.job import STEPS, InstallJob, InstallProgress
+from qgis_mpsclip.install.locks import locked_packages
 from tests.plugin.support.index_server import IndexServer
 from tests.plugin.support.processes import processes_naming
 from tests.plugin.support.tiny_engine import PLATFORMS, TinyPlugin, ordinary_settings, uv_wheel
@@ -196,7 +197,7 @@ def test_installation_goes_on_from_what_was_downloaded(plugin: TinyPlugin, index
     started = Started(InstallJob(plugin.options(), log))
     wait_for(lambda: log.exists() and re.search(r" Download(ed|ing) beta$", log.read_text(), re.MULTILINE))
     started.cancel()
-    cached = cached_bytes(tmp_path / "cache", [plugin.choice().lock])
+    cached = cached_bytes(tmp_path / "cache", locked_packages(plugin.choice().lock))
     assert 3_000_000 < cached < 3_100_000, "beta is there, and the half of alpha is not counted"
     index.fault("alpha-1.0", "")
     index.requests.clear()

@@ -10,7 +10,7 @@ import pytest
 
 from qgis_mpsclip.install.device import Device
 from qgis_mpsclip.install.errors import InstallError
-from qgis_mpsclip.install.locks import digest, hashes, read_locks, without_torch
+from qgis_mpsclip.install.locks import digest, hashes, locked_packages, read_locks, without_torch
 from qgis_mpsclip.install.plan import (
     Choice,
     check_disk,
@@ -170,6 +170,13 @@ def test_digest_changes_with_either_lock(requirements: Path) -> None:
 def test_lock_without_torch_keeps_all_else(requirements: Path) -> None:
     text = without_torch(requirements / "engine.txt")
     assert text == f"numpy==2.1 \\\n    --hash=sha256:{'b' * 64} \\\n    --hash=sha256:{'a' * 64}\n"
+
+
+def test_packages_of_another_build_of_torch_are_not_those_of_the_main_lock(requirements: Path, tmp_path: Path) -> None:
+    (tmp_path / "torch-cpu.txt").write_text("torch==2.15.0+cpu --hash=sha256:0\n")
+    main = requirements / "engine.txt"
+    assert locked_packages(main, tmp_path / "torch-cpu.txt") == {("numpy", "2.1"), ("torch", "2.15.0+cpu")}
+    assert {("torch", "2.15.0"), ("nvidia-cublas", "13.1")} < locked_packages(main)
 
 
 def test_hashes_of_one_package(requirements: Path) -> None:
