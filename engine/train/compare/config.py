@@ -25,7 +25,8 @@ class CompareConfig:
         feature_dropout: before the heads, where they are trained.
         lr_image: of the image tower's last stage.
         lr_text: of the text tower's last layer.
-        lr_new: of heads and parts.
+        lr_heads: of the heads and the logit scale.
+        lr_parts: of the systems' parts, which begin at nothing.
         weight_decay: of AdamW.
         gradient_clip: norm.
         warm_up: share of the steps in which rates rise; they then fall to zero as a cosine.
@@ -50,9 +51,10 @@ class CompareConfig:
     vocabulary: int = 7900
     head_steps: int = 150
     feature_dropout: float = 0.3
-    lr_image: float = 3e-4
-    lr_text: float = 1e-4
-    lr_new: float = 6e-4
+    lr_image: float = 1e-4
+    lr_text: float = 3e-5
+    lr_heads: float = 2e-4
+    lr_parts: float = 6e-4
     weight_decay: float = 0.02
     gradient_clip: float = 2.0
     warm_up: float = 0.1

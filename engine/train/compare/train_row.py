@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import UsageError
+from engine.models.compact.parts_file import HEADS
 from engine.train.compare.backbone import Backbone
 from engine.train.compare.cache import ImageCache, TextCache
 from engine.train.compare.config import CompareConfig
@@ -144,11 +145,17 @@ def schedule(step: int, config: CompareConfig) -> float:
 
 
 def parameter_groups(net: SystemNet, objective: Objective, config: CompareConfig) -> list[dict[str, object]]:
-    """The towers' last halves, and everything that is new, each with its rate."""
-    kinds = ((net.image_last, config.lr_image), (net.text_last, config.lr_text))
+    """The towers' last halves, the heads, and the parts with what training alone needs; each with its rate."""
+    system = dict(net.system.named_parameters())
+    kinds = (
+        (list(net.image_last.parameters()), config.lr_image),
+        (list(net.text_last.parameters()), config.lr_text),
+        ([system[name] for name in HEADS], config.lr_heads),
+        ([p for name, p in system.items() if name not in HEADS] + list(objective.parameters()), config.lr_parts),
+    )
     groups: list[dict[str, object]] = []
-    for modules, rate in (*(((module,), rate) for module, rate in kinds), ((net.system, objective), config.lr_new)):
-        params = [p for module in modules for p in module.parameters() if p.requires_grad]
-        if params:
-            groups.append({"params": params, "lr": rate})
+    for parameters, rate in kinds:
+        trained = [parameter for parameter in parameters if parameter.requires_grad]
+        if trained:
+            groups.append({"params": trained, "lr": rate})
     return groups
