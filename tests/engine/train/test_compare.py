@@ -11,7 +11,12 @@ import torch
 
 from engine.cli.main import main
 from engine.errors import UsageError
+from engine.models.contract import ModelIdentity
+from engine.models.packaged_system import PackagedSystem
+from engine.models.weights import file_sha256
+from engine.resources import resource_path
 from engine.train.compare.config import CompareConfig
+from engine.train.compare.parts import train_parts
 from engine.train.compare.regions import noun_regions
 from engine.train.compare.results import Run, best_parts, part_gains, spread, summaries
 from engine.train.compare.rows import ABLATIONS, MAIN, ROWS, SYSTEMS, combination, system_parts
@@ -99,12 +104,22 @@ def test_a_cut_comparison_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def test_the_packaged_backbone_begins_as_the_model_that_ships(tmp_path: Path) -> None:
     data = write_rsicd(tmp_path / "data", {"train": 8, "val": 4}, side=64)
-    compare(data, tmp_path, rows=["plain", "prior-clip"], backbone="packaged", config=replace(TINY, views=1))
+    config = replace(TINY, views=1)
+    compare(data, tmp_path, rows=["plain", "prior-clip"], backbone="packaged", config=config)
     report = json.loads((tmp_path / "packaged" / "comparison.json").read_text("utf-8"))
     plain, prior = report["runs"]
     assert plain["trained"] == 0
     assert plain["val_mr"] == pytest.approx(report["starts"]["0"]["val_mR"], abs=1e-3)
     assert 10**6 < prior["trained"] < 2 * 10**6
+    # The same parts as a file for the model that ships, which loads there.
+    said: list[str] = []
+    file = train_parts("prior-clip", data, tmp_path, config=config, say=said.append)
+    assert said[0].startswith(f"val mR {prior['val_mr']:.2f} after {plain['val_mr']:.2f}")
+    assert file.stat().st_size < 2_000_000
+    weights = resource_path("models", "rsicd-mini.safetensors")
+    identity = ModelIdentity("prior-mini", "compact", "0" * 64, "test")
+    model = PackagedSystem(weights, file, file_sha256(weights), identity, 192, torch.device("cpu"))
+    assert model.encode_texts(["a red field"]).shape == (1, 512)
 
 
 def test_an_unknown_row_and_an_option_of_another_recipe_are_refused(
