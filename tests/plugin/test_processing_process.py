@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -85,36 +86,32 @@ def features(file: str) -> list[tuple[int, str, int, int]]:
     )
 
 
-def test_a_search_runs_without_a_display(qgis_process: QgisProcess, scene_raster: Path, tmp_path: Path) -> None:
-    files = {"HITS": str(tmp_path / "hits.geojson"), "SUBREGIONS": str(tmp_path / "regions.gpkg")}
-    found = qgis_process.run(
-        "searchimagery", INPUT=scene_raster, QUERY="tennis courts beside a parking lot", TOP=5, REFINE=2, **files
-    )
-    assert found["HIT_COUNT"] == 5
-    assert found["HITS"] == files["HITS"]
-    assert [rank for rank, *_ in features(files["HITS"])] == [1, 2, 3, 4, 5]
-    assert ogr.Open(files["SUBREGIONS"]).GetLayer(0).GetFeatureCount() == found["SUBREGION_COUNT"]
-
-
-def test_two_at_once_share_one_index(qgis_process: QgisProcess, scene_raster: Path, tmp_path: Path) -> None:
-    values = {"INPUT": scene_raster, "QUERY": "a pond", "TILE_SIZE": "128px", "OVERLAP": 0.2, "TOP": 9, "REFINE": 0}
-    files = [str(tmp_path / f"hits{number}.gpkg") for number in (1, 2)]
-    commands = [["run", "mpsclip:searchimagery", "--json", *arguments({**values, "HITS": file})] for file in files]
+def test_two_searches_without_a_display_share_one_index(
+    qgis_process: QgisProcess, scene_raster: Path, tmp_path: Path
+) -> None:
+    values = {"INPUT": scene_raster, "QUERY": "a pond", "TILE_SIZE": "128px", "OVERLAP": 0.2, "TOP": 9}
+    files = [str(tmp_path / "hits.geojson"), str(tmp_path / "hits.gpkg")]
+    regions = tmp_path / "regions.gpkg"
+    outputs = [{"HITS": files[0], "REFINE": 2, "SUBREGIONS": regions}, {"HITS": files[1], "REFINE": 0}]
+    commands = [["run", "mpsclip:searchimagery", "--json", *arguments({**values, **output})] for output in outputs]
     runs = [qgis_process.start(*command) for command in commands]
     found = [results(run) for run in runs]
     assert found[0]["TILES"] == found[1]["TILES"] == 100
     # Each tile was encoded once, by the one or the other.
     assert found[0]["ENCODED"] + found[1]["ENCODED"] == found[0]["TILES"]
+    assert [each["HITS"] for each in found] == files
+    assert [rank for rank, *_ in features(files[0])] == list(range(1, 10))
     assert features(files[0]) == features(files[1])
-    assert len(features(files[0])) == 9
+    assert found[0]["HIT_COUNT"] == 9
+    assert ogr.Open(str(regions)).GetLayer(0).GetFeatureCount() == found[0]["SUBREGION_COUNT"]
 
 
 def test_the_status_is_told_where_the_engine_is_missing(
     qgis_process: QgisProcess, scene_raster: Path, tmp_path: Path
 ) -> None:
     assert qgis_process.run("enginestatus", OUTPUT_HTML=tmp_path / "status.html")["READY"] is True
-    lacking = QgisProcess(tmp_path / "lacking", tmp_path / "no-python")
-    lacking.start("plugins", "enable", "qgis_mpsclip").communicate(timeout=SECONDS)
+    lacking = copy.copy(qgis_process)
+    lacking.environment = {**qgis_process.environment, "MPSCLIP_PYTHON": str(tmp_path / "no-python")}
     found = lacking.run("enginestatus", OUTPUT_HTML=tmp_path / "missing.html")
     assert found["READY"] is False
     assert "no-python" in found["MESSAGE"]
