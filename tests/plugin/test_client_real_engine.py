@@ -83,9 +83,16 @@ def gone(pid: int) -> bool:
     return True
 
 
-def test_search_shows_a_shortlist_then_refined_hits_then_the_report(
-    client: EngineClient, params: Callable[..., dict], wait_until: Wait
+def test_search_shows_a_shortlist_then_refined_hits_then_the_report_also_after_an_error(
+    client: EngineClient, params: Callable[..., dict], wait_until: Wait, tmp_path: Path
 ) -> None:
+    missing = Outcome(client.request("search", {**params(), "rasters": [str(tmp_path / "none.tif")]}))
+    wait_until(missing.over, SECONDS)
+    how, error = missing.end
+    assert (how, error.code) == ("failed", -32020)
+    assert "none.tif" in error.problem and error.remedy
+    first = pid_of(client)
+
     asked = params()
     outcome = Outcome(client.request("search", asked))
     wait_until(outcome.over, SECONDS)
@@ -100,19 +107,7 @@ def test_search_shows_a_shortlist_then_refined_hits_then_the_report(
     assert report["hits"][0]["geometry"]["type"] == "Polygon"
     assert Path(asked["out"]).is_file()
     assert report["out"] == asked["out"]
-
-
-def test_error_of_the_engine_says_what_to_do(
-    client: EngineClient, params: Callable[..., dict], wait_until: Wait, tmp_path: Path
-) -> None:
-    missing = {**params(), "rasters": [str(tmp_path / "none.tif")]}
-    outcome = Outcome(client.request("search", missing))
-    wait_until(outcome.over, SECONDS)
-    how, error = outcome.end
-    assert how == "failed"
-    assert "none.tif" in error.problem
-    assert error.remedy
-    assert error.code == -32020
+    assert pid_of(client) == first
 
 
 def test_queue_cancel_kill_and_idle_end(
