@@ -6,6 +6,7 @@ import getpass
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -131,6 +132,7 @@ def test_about_page_copies_a_report_of_the_running_engine(client: EngineClient, 
 
 
 def test_the_engines_own_check_goes_into_the_report(client: EngineClient, wait_until: Wait) -> None:
+    Settings().engine_python = sys.executable  # it lacks the engine's packages, which is quick to see
     dialog = AboutDialog(Settings(), client)
     dialog.show()
     dialog.check.click()
@@ -139,7 +141,8 @@ def test_the_engines_own_check_goes_into_the_report(client: EngineClient, wait_u
     text = dialog.text.toPlainText()
     dialog.close()
     assert "The engine was checked" in dialog.state.text()
-    assert text.index("### Plugin") < text.index("default model") < text.index("### Log")
+    assert text.index("### Plugin") < text.index("MPS-CLIP doctor: ") < text.index("### Log")
+    assert "| **BAD** | default model | " in text and "- torch: Install the engine again" in text
     assert str(Path.home()) + "/" not in text
 
 
