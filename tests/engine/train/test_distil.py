@@ -159,11 +159,12 @@ def test_a_run_leaves_weights_that_load_and_goes_on_from_kept_targets(
     data: Path, checkpoints: list[Path], tmp_path: Path
 ) -> None:
     stages: list[str] = []
-    config = DistilConfig.model_validate(SMALL)
+    second = {"image_epochs": 1, "image_batch": SMALL["image_batch"], "image_size": 64, "late_image_size": 80}
+    config = DistilConfig.model_validate({**SMALL, "then": second})
     report = distil(checkpoints, data, tmp_path, config, Fabric(devices=1), lambda p: stages.append(p.stage))
     assert list(dict.fromkeys(stages)) == ["teachers", "images"]
     written = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert [row["epoch"] for row in written["history"]] == [1, 2]
+    assert [row["epoch"] for row in written["history"]] == [1, 2, 3]
     assert written["best"]["mR"] == pytest.approx(report.mean_recall, abs=1e-3)
     weights = export(tmp_path / "best.pt", tmp_path / "mini.safetensors")
     model = load_packaged(weights, ModelIdentity("trial", "compact", "0" * 64, "test"), 64, torch.device("cpu"))

@@ -15,7 +15,7 @@ from engine.train.packaged.augment import jitter_colours
 from engine.train.packaged.average import follow
 from engine.train.packaged.data import TrainingData
 from engine.train.packaged.dense import dense_loss
-from engine.train.packaged.distil.config import DistilConfig
+from engine.train.packaged.distil.config import ImageRound
 from engine.train.packaged.distil.regression import fit_head, learning_rate_factor, regression_loss
 from engine.train.packaged.distil.views import SYMMETRIES, FixedViews, symmetry
 from engine.train.packaged.loop import trainable
@@ -45,7 +45,7 @@ class ImageStudent:
         views: FixedViews,
         targets: Tensor,
         text_targets: dict[str, Tensor],
-        config: DistilConfig,
+        config: ImageRound,
         fabric: Fabric,
         random: torch.Generator,
         progress: ProgressSink,
@@ -62,10 +62,15 @@ class ImageStudent:
         parts[0] = 1 - sum(parts[1:])
         self._shares = torch.tensor(parts)
 
-    def run(self, epoch_done: Callable[[DualEncoder, int], None]) -> None:
-        """Trains; after each epoch ``epoch_done`` is given the running average of the network and the epoch."""
+    def run(self, epoch_done: Callable[[DualEncoder], None], is_first: bool = True) -> DualEncoder:
+        """Trains; after each epoch ``epoch_done`` is given the running average of the network, which is returned.
+
+        ``is_first``: the head is fitted to the tower first.
+        """
         config, model = self.config, self.model
-        fit_head(model.image_head, pooled_features(model, self.data.pixels, config.image_size), self.targets[:, 0])
+        if is_first:
+            features = pooled_features(model, self.data.pixels, config.image_size)
+            fit_head(model.image_head, features, self.targets[:, 0])
         model.requires_grad_(False)
         model.image_tower.requires_grad_(True)
         model.image_head.requires_grad_(True)
@@ -97,7 +102,8 @@ class ImageStudent:
             running = loss.item() if step == 0 else 0.98 * running + 0.02 * loss.item()
             self.progress(Progress("images", step + 1, total, f"loss {running:.3f}"))
             if (step + 1) % steps == 0 or step + 1 == total:
-                epoch_done(average, -(-(step + 1) // steps))
+                epoch_done(average)
+        return average
 
     def _loss(self, model: DualEncoder, rows: Tensor, side: int, step: int) -> Tensor:
         config, device = self.config, self.fabric.device

@@ -22,7 +22,7 @@ from engine.train.packaged.base_weights import efficientnet
 from engine.train.packaged.checkpoint import read_checkpoint, save_checkpoint
 from engine.train.packaged.config import TrainingConfig
 from engine.train.packaged.data import TrainingData, texts_of
-from engine.train.packaged.distil.config import DistilConfig
+from engine.train.packaged.distil.config import DistilConfig, ImageRound
 from engine.train.packaged.distil.image_student import ImageStudent
 from engine.train.packaged.distil.space import TargetSpace
 from engine.train.packaged.distil.teachers import Teachers, network
@@ -95,10 +95,11 @@ def distil(
     history: list[dict[str, float]] = []
     reports: list[RetrievalReport] = []
 
-    def epoch_done(average: DualEncoder, epoch: int) -> None:
-        report = val_report(average, loaded, config.late_image_size)
-        history.append({"epoch": epoch, "val_mR": report.mean_recall, "minutes": (time.monotonic() - started) / 60})
+    def epoch_done(average: DualEncoder) -> None:
+        report = val_report(average, loaded, this.late_image_size)
         reports.append(report)
+        minutes = (time.monotonic() - started) / 60
+        history.append({"epoch": len(reports), "val_mR": report.mean_recall, "minutes": minutes})
         best = max(reports, key=lambda r: r.mean_recall)
         if best is report:
             settings = {**student_training.model_dump(), "distil": config.model_dump()}
@@ -106,7 +107,10 @@ def distil(
         _write_report(out / "report.json", config, digests, history, best)
 
     text_targets = dict(zip(texts, targets, strict=True))
-    ImageStudent(model, loaded, views, images, text_targets, config, fabric, random, progress).run(epoch_done)
+    rounds: list[ImageRound] = [config] if config.then is None else [config, config.then]
+    for this in rounds:
+        student = ImageStudent(model, loaded, views, images, text_targets, this, fabric, random, progress)
+        model = student.run(epoch_done, is_first=this is config)
     return max(reports, key=lambda r: r.mean_recall)
 
 
