@@ -27,8 +27,10 @@ from qgis_mpsclip.diagnostics import install_report
 from qgis_mpsclip.durations import duration
 from qgis_mpsclip.errors import EngineMissing, MpsClipError
 from qgis_mpsclip.i18n import tr
+from qgis_mpsclip.install.connection import Connection, connect, connection_note
 from qgis_mpsclip.install.doctor import findings_text, run_doctor
 from qgis_mpsclip.install.errors import InstallCancelled, InstallError
+from qgis_mpsclip.install.former import remember
 from qgis_mpsclip.install.installed import InstalledEnvironment, current, is_outdated
 from qgis_mpsclip.install.job import InstallJob
 from qgis_mpsclip.install.locks import read_locks
@@ -140,20 +142,34 @@ class InstallEngine(EngineAlgorithm):
         ]
         self.define([*parameters, report], outputs)
 
+    def prepareAlgorithm(
+        self, values: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> bool:
+        """In the main thread, where QGIS may ask for the password of its authentication store."""
+        with told():
+            self._options, present = self._chosen(values, context, Settings())
+            again = self.parameterAsBoolean(values, REINSTALL, context)
+            self._installed = present if not again and _is_up_to_date(present, self._options) else None
+        self._connection = Connection()
+        if self._installed is None:
+            try:
+                self._connection = connect(self._options)
+            except InstallError as error:
+                report_file = self.parameterAsFileOutput(values, OUTPUT_REPORT, context)
+                raise _failure(error, self._options, report_file, None) from error
+        return True
+
     def processAlgorithm(
         self, values: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
-        settings = Settings()
-        with told():
-            options, present = self._options(values, context, settings)
-            again = self.parameterAsBoolean(values, REINSTALL, context)
-            installed = present if not again and _is_up_to_date(present, options) else None
+        settings, options, installed = Settings(), self._options, self._installed
         report_file = self.parameterAsFileOutput(values, OUTPUT_REPORT, context)
         if installed is not None:
             message = tr("The search engine is installed and up to date.")
             feedback.pushInfo(message)
         else:
             _tell_plan(options, feedback)
+            remember(settings, options.folder)  # be it only for a beginning
             done = self._install(options, report_file, feedback)
             if done is None:
                 return {}
@@ -169,7 +185,7 @@ class InstallEngine(EngineAlgorithm):
             results[OUTPUT_REPORT] = report_file
         return results
 
-    def _options(
+    def _chosen(
         self, values: dict[str, Any], context: QgsProcessingContext, settings: Settings
     ) -> tuple[InstallOptions, InstalledEnvironment | None]:
         """What to install, and what is there already."""
@@ -198,7 +214,7 @@ class InstallEngine(EngineAlgorithm):
         """
         log, begun = new_log_file(), time.monotonic()
         try:
-            job = InstallJob(options, log)
+            job = InstallJob(options, log, self._connection)
             environment = job.run(_Reporter(feedback).progress, cancel_check(feedback))
         except InstallCancelled as error:
             if not feedback.isCanceled():
@@ -206,11 +222,7 @@ class InstallEngine(EngineAlgorithm):
             feedback.pushInfo(str(error))
             return None
         except MpsClipError as error:
-            if report_file:
-                facts = [("Choice", options.choice.id)]
-                with contextlib.suppress(QgsProcessingException):  # why it failed matters more
-                    write_text(Path(report_file), install_report(Settings(), str(error), facts, log))
-            raise QgsProcessingException(_with_log(str(error), log)) from error
+            raise _failure(error, options, report_file, log) from error
         for line in findings_text(job.report.get("findings", ())).splitlines():
             feedback.pushInfo(line)
         message = tr("The search engine was installed in {time}.").format(time=duration(time.monotonic() - begun))
@@ -272,6 +284,20 @@ def _tell_plan(options: InstallOptions, feedback: QgsProcessingFeedback) -> None
     needs = needs_text(choice, free_bytes(options.folder), options.wheels is not None)
     feedback.pushInfo(f"{choice.id}: {choice.label}. {needs}.")
     feedback.pushInfo(tr("Folder: {folder}").format(folder=options.folder))
+    note = connection_note() if options.wheels is None else ""
+    if note:
+        feedback.pushWarning(note)
+
+
+def _failure(
+    error: MpsClipError, options: InstallOptions, report_file: str, log: Path | None
+) -> QgsProcessingException:
+    """What Processing shows of an installation that failed; the report is written, where one is wanted."""
+    if report_file:
+        facts = [("Choice", options.choice.id)]
+        with contextlib.suppress(QgsProcessingException):  # why it failed matters more
+            write_text(Path(report_file), install_report(Settings(), str(error), facts, log))
+    return QgsProcessingException(_with_log(str(error), log))
 
 
 def _warn_of_others(settings: Settings, environment: InstalledEnvironment, feedback: QgsProcessingFeedback) -> None:

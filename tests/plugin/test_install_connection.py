@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from qgis.core import QgsApplication, QgsAuthMethodConfig
+from qgis.core import QgsApplication, QgsAuthMethodConfig, QgsProcessingContext, QgsProcessingFeedback
 
 from qgis_mpsclip.client.proxy import proxy_variables
+from qgis_mpsclip.install import plan
 from qgis_mpsclip.install.connection import Connection, connect, connection_note
 from qgis_mpsclip.install.errors import InstallError
 from qgis_mpsclip.install.job import InstallJob
+from qgis_mpsclip.processing.provider import MpsClipProvider
 from tests.plugin.support.index_server import IndexServer
 from tests.plugin.support.socks_server import socks_server
 from tests.plugin.support.tiny_engine import TinyPlugin, ordinary_settings
@@ -103,3 +105,39 @@ def test_task_has_the_login_that_the_main_thread_has_read(
         assert "me:top-key@" in connection.index["HTTPS_PROXY"]
         assert "top-key" not in repr(connection)
         assert job.run().python.exists()
+
+
+def test_algorithm_asks_for_the_login_before_its_work_and_has_it_in_any_thread(
+    plugin: TinyPlugin, locked_login: None, proxy: Choose, provider: MpsClipProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "engine_folder", lambda: plugin.engine_src)  # the small plugin's locks
+    report = plugin.folder.parent / "report.md"
+    values = {
+        "INSTALL_FOLDER": str(plugin.folder),
+        "PACKAGE_INDEX": plugin.index.url.replace("localhost", "packages.example"),
+        "BASE_PYTHON": str(plugin.options().base_python),
+        "OUTPUT_REPORT": str(report),
+    }
+    context, feedback = QgsProcessingContext(), QgsProcessingFeedback()
+    with socks_server() as server:
+        proxy(Type="Socks5Proxy", Host="127.0.0.1", Port=str(server.port))
+        algorithm = provider.algorithm("installengine").create()
+        assert not algorithm.prepare(values, context, feedback)
+        assert "master password" in feedback.textLog()
+        assert "master password" in report.read_text(encoding="utf-8")
+        assert (server.asked, plugin.folder.exists()) == ([], False)
+
+        manager = QgsApplication.authManager()
+        assert manager.setMasterPassword("a test", True)
+        algorithm = provider.algorithm("installengine").create()
+        assert algorithm.prepare(values, context, feedback), feedback.textLog()
+        manager.clearMasterPassword()
+        del values["OUTPUT_REPORT"]
+        done: list[dict[str, object]] = []
+        thread = threading.Thread(target=lambda: done.append(algorithm.runPrepared(values, context, feedback)))
+        thread.start()
+        thread.join()
+        assert done and done[0]["READY"] is True, feedback.textLog()
+        assert set(server.logins) == {("me", "top-key")}
+    assert "cannot use it to download models" in feedback.textLog()
+    assert "top-key" not in feedback.textLog()
