@@ -178,7 +178,7 @@ def test_uncommitted_changes_of_what_is_packed_are_refused(clone: Path, tmp_path
 def test_zip_with_other_metadata_is_refused(plugin_zip: Path, tmp_path: Path, make_zip: ModuleType) -> None:
     assert make_zip.check(plugin_zip) == plugin_zip.stat().st_size
     broken = tmp_path / "broken.zip"
-    with zipfile.ZipFile(plugin_zip) as archive, zipfile.ZipFile(broken, "w") as made:
+    with zipfile.ZipFile(plugin_zip) as archive, zipfile.ZipFile(broken, "w", zipfile.ZIP_DEFLATED) as made:
         for name in archive.namelist():
             link = name == "qgis_mpsclip/metadata.txt"
             made.writestr(name, b"../metadata.txt" if link else archive.read(name))
