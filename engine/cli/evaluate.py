@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.cli.command import Context, table
-from engine.errors import EngineError, OutputError
+from engine.errors import EngineError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from engine.datasets.rsicd import CaptionedImage
@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace, context: Context) -> int:
     from engine.evaluate.benchmark_report import BenchmarkReport
+    from engine.evaluate.measured import told_apart
     from engine.evaluate.rsicd import QUARTER_TURNS, UPRIGHT, measure_images
     from engine.models.catalogue import DEFAULT_MODEL, catalogue
     from engine.models.registry import load_model
@@ -54,11 +55,11 @@ def _run(args: argparse.Namespace, context: Context) -> int:
     turns = QUARTER_TURNS if args.quarter_turns else UPRIGHT
     with context.working():
         images = _read(args)
-        _check_out(args)
+        _check_out(args, len(images))
         measured: list[Measured] = []
 
         def report() -> BenchmarkReport:
-            return BenchmarkReport(args.data_set, args.split, args.quarter_turns, tuple(measured))
+            return BenchmarkReport(args.data_set, args.split, args.quarter_turns, told_apart(measured, names))
 
         try:
             for name in names:
@@ -83,15 +84,22 @@ def _read(args: argparse.Namespace) -> Sequence[CaptionedImage]:
     return read_rsitmd(args.data, args.split)
 
 
-def _check_out(args: argparse.Namespace) -> None:
+def _check_out(args: argparse.Namespace, images: int) -> None:
     """Whether the report can be written, before anything is computed."""
     from engine.evaluate.benchmark_report import check_report_files, report_files
     from engine.evaluate.figure import need_matplotlib
+    from engine.evaluate.projection import FEWEST
 
     if args.out is None:
         return
     if not args.no_pictures:
         need_matplotlib()
+        if images < FEWEST:
+            raise UsageError(
+                f"A split of {images} images has no picture of its embeddings, which needs {FEWEST}.",
+                "Leave pictures out with --no-pictures, or measure more images.",
+                images=images,
+            )
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -115,6 +116,20 @@ def measure_embeddings(
         images,
         tuple(labels),
         len(texts),
+    )
+
+
+def told_apart(measured: Sequence[Measured], given: Sequence[str]) -> tuple[Measured, ...]:
+    """The same, those of one name called as they were given: every run's file is ``best.safetensors``.
+
+    Args:
+        measured: in the order asked for.
+        given: what each was asked for by; there may be more.
+    """
+    often = Counter(entry.report.model for entry in measured)
+    return tuple(
+        entry if often[entry.report.model] == 1 else replace(entry, report=replace(entry.report, model=name))
+        for entry, name in zip(measured, given, strict=False)
     )
 
 

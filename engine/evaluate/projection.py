@@ -14,6 +14,7 @@ from engine.evaluate.tsne import evenly_drawn, fitting_perplexity, nearest_turn,
 from engine.types import Float32Array, Float64Array
 
 MOST = 2500  # points of a panel: the exact t-SNE compares all with all
+FEWEST = 3  # points that have a picture
 _MARKERS = "osD^vP"
 _COLUMNS = 3
 _SIDE = 6.4  # of a panel, inches
@@ -35,7 +36,7 @@ def projection_picture(panels: Sequence[tuple[str, Float32Array, Sequence[str | 
         MissingDependencyError: without matplotlib.
         ValueError: no panel, or too few points or labels.
     """
-    if not panels or any(len(embeddings) != len(labels) or len(labels) < 3 for _, embeddings, labels in panels):
+    if not panels or any(len(embeddings) != len(labels) or len(labels) < FEWEST for _, embeddings, labels in panels):
         raise ValueError("a projection needs panels of three embeddings or more, with a label each")
     drawn = [_reduced(embeddings, labels) for _, embeddings, labels in panels]
     names = sorted({label for _, labels in drawn for label in labels if label is not None})

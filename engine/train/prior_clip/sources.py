@@ -185,6 +185,12 @@ def _open_shards(data: Path, settings: DataSettings, progress: ProgressSink) -> 
         for i, shard in enumerate(shards):
             pairs += count_samples(shard, settings.keys)
             progress(Progress("count samples", i + 1, len(shards)))
+        if left_out and pairs < 1:
+            raise UsageError(
+                f"All {len(left_out)} samples of {data} are taken for val; nothing is left to train on.",
+                "Lower data.val_pairs, or name a folder of RSICD's layout for val with data.val.",
+                folder=str(data),
+            )
     return Opened(ShardPairs(shards, settings.keys, settings.shuffle, pairs, left_out), val, (), "webdataset")
 
 

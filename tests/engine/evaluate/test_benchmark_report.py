@@ -12,7 +12,7 @@ from PIL import Image
 from engine.cli.main import main
 from engine.evaluate.bar_chart import BarRow, bar_chart
 from engine.evaluate.benchmark_report import BenchmarkReport
-from engine.evaluate.measured import Measured, measure_embeddings
+from engine.evaluate.measured import Measured, measure_embeddings, told_apart
 from engine.evaluate.projection import projection_picture
 from engine.models.contract import ModelIdentity
 from tests.support.rsicd import write_rsicd
@@ -53,6 +53,18 @@ def test_differences_have_the_error_of_the_paired_images() -> None:
         worse["mR"] == pytest.approx(other.report.mean_recall - first.report.mean_recall, abs=1e-4) and worse["mR"] < 0
     )
     assert worse["standard_error"] == pytest.approx(gaps.std(ddof=1) / 12**0.5, abs=1e-4)
+
+
+def test_models_of_one_file_name_are_called_as_they_were_given() -> None:
+    best, other = (
+        measured("mps_clip:best.safetensors", [True] * 4, [None] * 4),
+        measured("rsicd-mini", [True] * 4, [None] * 4),
+    )
+    given = ["mps_clip:a/best.safetensors", "rsicd-mini", "mps_clip:b/best.safetensors"]
+    names = [entry.report.model for entry in told_apart([best, other, best], given)]
+    assert names == given
+    # A file that is alone keeps its short name, also while later models are not measured yet.
+    assert told_apart([best, other], given)[0].report.model == "mps_clip:best.safetensors"
 
 
 def test_a_report_is_a_page_values_and_three_pictures(tmp_path: Path) -> None:
@@ -128,3 +140,6 @@ def test_a_damaged_image_and_a_later_model_that_fails(tmp_path: Path, capfd: pyt
     (data / "images" / "val" / "red_0.png").write_bytes(b"no picture")
     assert main([*command, "--overwrite"]) == 2
     assert "red_0.png" in capfd.readouterr().err
+    two = write_rsicd(tmp_path / "two", {"val": 2}, side=32)
+    assert main(["eval", "rsicd", "--data", str(two), "--split", "val", "--out", str(tmp_path / "few")]) == 2
+    assert "--no-pictures" in capfd.readouterr().err
