@@ -145,18 +145,22 @@ class InstallEngine(EngineAlgorithm):
     def prepareAlgorithm(
         self, values: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> bool:
-        """In the main thread, where QGIS may ask for the password of its authentication store."""
-        with told():
+        """In the main thread, where QGIS may ask for the password of its authentication store.
+
+        What stands against the installation is said by :meth:`processAlgorithm`, before it does anything: callers in
+        Python get no text of what fails here.
+        """
+        self._options: InstallOptions | None = None
+        self._installed: InstalledEnvironment | None = None
+        self._connection, self._refusal = Connection(), ""
+        try:
             self._options, present = self._chosen(values, context, Settings())
             again = self.parameterAsBoolean(values, REINSTALL, context)
             self._installed = present if not again and _is_up_to_date(present, self._options) else None
-        self._connection = Connection()
-        if self._installed is None:
-            try:
+            if self._installed is None:
                 self._connection = connect(self._options)
-            except InstallError as error:
-                report_file = self.parameterAsFileOutput(values, OUTPUT_REPORT, context)
-                raise _failure(error, self._options, report_file, None) from error
+        except MpsClipError as error:
+            self._refusal = str(error)
         return True
 
     def processAlgorithm(
@@ -164,6 +168,8 @@ class InstallEngine(EngineAlgorithm):
     ) -> dict[str, Any]:
         settings, options, installed = Settings(), self._options, self._installed
         report_file = self.parameterAsFileOutput(values, OUTPUT_REPORT, context)
+        if self._refusal or options is None:
+            raise _failure(self._refusal, options, report_file, None)
         if installed is not None:
             message = tr("The search engine is installed and up to date.")
             feedback.pushInfo(message)
@@ -222,7 +228,7 @@ class InstallEngine(EngineAlgorithm):
             feedback.pushInfo(str(error))
             return None
         except MpsClipError as error:
-            raise _failure(error, options, report_file, log) from error
+            raise _failure(str(error), options, report_file, log) from error
         for line in findings_text(job.report.get("findings", ())).splitlines():
             feedback.pushInfo(line)
         message = tr("The search engine was installed in {time}.").format(time=duration(time.monotonic() - begun))
@@ -289,15 +295,13 @@ def _tell_plan(options: InstallOptions, feedback: QgsProcessingFeedback) -> None
         feedback.pushWarning(note)
 
 
-def _failure(
-    error: MpsClipError, options: InstallOptions, report_file: str, log: Path | None
-) -> QgsProcessingException:
+def _failure(text: str, options: InstallOptions | None, report_file: str, log: Path | None) -> QgsProcessingException:
     """What Processing shows of an installation that failed; the report is written, where one is wanted."""
     if report_file:
-        facts = [("Choice", options.choice.id)]
+        facts = [("Choice", options.choice.id)] if options is not None else []
         with contextlib.suppress(QgsProcessingException):  # why it failed matters more
-            write_text(Path(report_file), install_report(Settings(), str(error), facts, log))
-    return QgsProcessingException(_with_log(str(error), log))
+            write_text(Path(report_file), install_report(Settings(), text, facts, log))
+    return QgsProcessingException(_with_log(text, log))
 
 
 def _warn_of_others(settings: Settings, environment: InstalledEnvironment, feedback: QgsProcessingFeedback) -> None:

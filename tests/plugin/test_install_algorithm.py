@@ -122,7 +122,7 @@ def test_a_failure_is_one_for_scripts_and_is_reported(machine: Machine, tmp_path
 
 
 def test_the_plugins_own_folder_is_refused(provider: MpsClipProvider, qgis_processing: None) -> None:
-    import processing
+    from qgis import processing
 
     values = {"INSTALL_FOLDER": str(PACKAGE / "engines"), "PACKAGE_INDEX": f"http://localhost:{closed_port()}"}
     with pytest.raises(QgsProcessingException, match="the plugin's own folder"):

@@ -7,7 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from qgis.core import QgsApplication, QgsAuthMethodConfig, QgsProcessingContext, QgsProcessingFeedback
+from qgis.core import (
+    QgsApplication,
+    QgsAuthMethodConfig,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+)
 
 from qgis_mpsclip.client.proxy import proxy_variables
 from qgis_mpsclip.install import plan
@@ -108,8 +114,15 @@ def test_task_has_the_login_that_the_main_thread_has_read(
 
 
 def test_algorithm_asks_for_the_login_before_its_work_and_has_it_in_any_thread(
-    plugin: TinyPlugin, locked_login: None, proxy: Choose, provider: MpsClipProvider, monkeypatch: pytest.MonkeyPatch
+    plugin: TinyPlugin,
+    locked_login: None,
+    proxy: Choose,
+    provider: MpsClipProvider,
+    qgis_processing: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    from qgis import processing
+
     monkeypatch.setattr(plan, "engine_folder", lambda: plugin.engine_src)  # the small plugin's locks
     report = plugin.folder.parent / "report.md"
     values = {
@@ -121,9 +134,8 @@ def test_algorithm_asks_for_the_login_before_its_work_and_has_it_in_any_thread(
     context, feedback = QgsProcessingContext(), QgsProcessingFeedback()
     with socks_server() as server:
         proxy(Type="Socks5Proxy", Host="127.0.0.1", Port=str(server.port))
-        algorithm = provider.algorithm("installengine").create()
-        assert not algorithm.prepare(values, context, feedback)
-        assert "master password" in feedback.textLog()
+        with pytest.raises(QgsProcessingException, match="master password"):
+            processing.run("mpsclip:installengine", values)
         assert "master password" in report.read_text(encoding="utf-8")
         assert (server.asked, plugin.folder.exists()) == ([], False)
 
