@@ -38,7 +38,7 @@ class PackagedModel(RetrievalModel):
     Args:
         file: weights as ``engine.train.packaged.export`` writes them.
         identity: goes into the index key.
-        image_size: side in pixels at which tiles are encoded, a multiple of 32.
+        image_size: side in pixels at which tiles are encoded; a patch is 32 of them, rounded up at the rim.
         device: where the model runs; the image tower in :func:`engine.models.precision.inference_dtype`.
 
     Raises:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import ModelError
-from engine.models.compact.image_tower import STRIDE
+from engine.models.compact.image_tower import token_count
 from engine.models.compact.parts_file import HEADS, read_parts
 from engine.models.compact.split import FirstLayers
 from engine.models.compact.system import CompactSystem
@@ -52,7 +52,7 @@ class PackagedSystem(PackagedModel):
                 file=str(parts),
             )
         text = self.net.text_tower
-        grid = (image_size // STRIDE) ** 2
+        grid = token_count(image_size)
         system = CompactSystem(kinds, self.embed_dim, text.config.width, grid=grid)
         own = self.net.state_dict()
         state |= {name: own[name].cpu() for name in HEADS}

@@ -67,7 +67,7 @@ class DualEncoder(nn.Module):
             self.mpr_head = PerspectiveHeads(embed_dim, parts.views)
 
     def tokens(self, images: Tensor) -> Tensor:
-        """Normalised pixels ``(B, 3, H, W)`` to the token map ``(B, C, h, w)``, h = H / 32, w = W / 32."""
+        """Normalised pixels ``(B, 3, H, W)`` to the token map ``(B, C, h, w)``, h = H / 32, w = W / 32, rounded up."""
         tokens: Tensor = self.token_blocks(self.image_tower(images))
         return tokens
 

@@ -24,7 +24,8 @@ BATCH_NORM_EPS = 1e-3
 
 
 class ImageTower(nn.Module):
-    """``(B, 3, H, W)`` scaled by (x - 127) / 128 to a token map ``(B, 1280, H/32, W/32)``, BatchNorm folded.
+    """``(B, 3, H, W)`` scaled by (x - 127) / 128 to a token map ``(B, 1280, H/32, W/32)``, BatchNorm folded;
+    sizes are rounded up.
 
     Args:
         size: one of SIZES, by timm's name.
@@ -82,6 +83,11 @@ def _walk(net: nn.Module) -> list[tuple[nn.Module, str, nn.Module]]:
             if isinstance(child, (nn.Conv2d, nn.BatchNorm2d)):
                 found.append((parent, name, child))
     return found
+
+
+def token_count(side: int) -> int:
+    """Tokens of a square image: a side that is no multiple of STRIDE has one more row and column."""
+    return (-(-side // STRIDE)) ** 2
 
 
 def normalise_pixels(images: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from engine.models.compact.image_tower import STRIDE
+from engine.models.compact.image_tower import token_count
 from engine.models.compact.system import CompactSystem
 from engine.models.compact.system_parts import SystemParts
 from engine.models.precision import inference_dtype
@@ -41,7 +41,7 @@ class SystemNet(nn.Module):
     ) -> None:
         super().__init__()
         self.image_last, self.text_last = deepcopy(backbone.image_last), deepcopy(backbone.text_last)
-        grid = (backbone.side // STRIDE) ** 2
+        grid = token_count(backbone.side)
         width, dropout = backbone.text_width, feature_dropout if backbone.trained else 0.0
         self.system = CompactSystem(parts, backbone.embed_dim, width, grid=grid, feature_dropout=dropout)
         own = self.system.state_dict()

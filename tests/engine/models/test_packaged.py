@@ -48,7 +48,7 @@ def test_embeddings_are_unit_vectors_of_the_stated_width(model: PackagedModel) -
     images = model.encode_images(model.preprocess(noise(224)))
     texts = model.encode_texts(["tennis courts", "a river"])
     patches = model.encode_patches(model.preprocess(noise(300)))
-    side = model.image_size // 32
+    side = -(-model.image_size // 32)
     assert images.shape == texts.shape == (2, model.embed_dim)
     assert patches.shape == (2, side, side, model.embed_dim)
     for embeddings in (images, texts, patches):
