@@ -16,6 +16,8 @@ from engine.models.packaged_system import PackagedSystem
 from engine.models.weights import file_sha256
 from engine.resources import resource_path
 from engine.train.compare.config import CompareConfig
+from engine.train.compare.net import SystemNet
+from engine.train.compare.objective import Batch, Objective
 from engine.train.compare.parts import train_parts
 from engine.train.compare.regions import noun_regions
 from engine.train.compare.results import Run, best_parts, part_gains, spread, summaries
@@ -71,7 +73,15 @@ def test_a_region_is_the_mean_of_the_tokens_nearer_to_the_noun_than_halfway() ->
     assert torch.equal(region, torch.tensor([[0.5, 4.5]]))  # the first two of four
 
 
-def test_a_cut_comparison_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_cut_comparison_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: dict[frozenset[str], list[Batch]] = {}
+
+    class Watched(Objective):
+        def forward(self, net: SystemNet, batch: Batch, step: int) -> torch.Tensor:
+            drawn.setdefault(self.parts, []).append(batch)
+            return super().forward(net, batch, step)
+
+    monkeypatch.setattr("engine.train.compare.train_row.Objective", Watched)
     data = write_rsicd(tmp_path / "data", {"train": 20, "val": 8, "test": 8}, side=64)
     out, said = tmp_path / "out", []
     systems = ["plain", "mps-clip", "prior-clip", "osdpm"]
@@ -95,6 +105,14 @@ def test_a_cut_comparison_goes_on_where_it_was(tmp_path: Path) -> None:
         assert len(rows[name]["test_mr"]) == 1
         assert rows[name]["tiles_a_second"] > 0
         assert rows[name]["trained"] >= rows["plain"]["trained"] > 10**6
+    # Views, pairs and captions are those of the plain row, whatever a row's own terms draw (MPR draws nouns).
+    whose = {row.parts: row.name for row in ROWS}
+    plain = drawn[frozenset()]
+    assert len(plain) == TINY.steps and not torch.equal(plain[0].maps, plain[1].maps)
+    assert set(systems) <= {whose.get(parts) for parts in drawn}
+    for others in drawn.values():
+        for mine, other in zip(plain, others[: TINY.steps], strict=True):
+            assert torch.equal(mine.maps, other.maps) and torch.equal(mine.states, other.states)
     # Beside its own parts, Spatial-PAE brings the frozen copy of the last stage that the scene prior was trained on.
     assert (
         rows["prior-clip"]["parameters"] - rows["prior-clip"]["trained"]
