@@ -7,9 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from engine.errors import UsageError
-from engine.models.catalogue import DEFAULT_MODEL, catalogue
 from engine.models.compact.parts_file import write_parts
-from engine.models.fetch import fetch_weights
 from engine.train.compare.backbone import PACKAGED
 from engine.train.compare.config import CompareConfig, with_steps
 from engine.train.compare.measure import measure
@@ -59,9 +57,8 @@ def train_parts(
     row: Row = next(row for row in MAIN if row.name == system)
     trained = train_row(row, seed, bench.backbone, bench.data, bench.caches, start, config, bench.device, progress)
     report, _ = measure(trained.net, bench.data.val, bench.caches.val, bench.caches.val_texts)
-    base = fetch_weights(catalogue().get(DEFAULT_MODEL)).sha256
     file = out / FILES[system]
     training = {"system": system, "seed": seed, "val_mR": round(report.mean_recall, 4), **asdict(config)}
-    write_parts(file, trained.net.system, base, training)
+    write_parts(file, trained.net.system, bench.base, training)
     say(f"val mR {report.mean_recall:.2f} after {begun['val_mR']:.2f} without the parts; {trained.minutes:.1f} min")
     return file

@@ -13,7 +13,7 @@ import torch
 
 from engine.evaluate.bar_chart import BarRow, bar_chart
 from engine.train.compare.config import CompareConfig
-from engine.train.compare.results import Run, Summary, part_gains, spread, summaries
+from engine.train.compare.results import Run, Summary, part_gains, spread, summaries, threshold
 from engine.train.compare.rows import BEST, LABELS, MAIN
 from engine.types import Json
 
@@ -24,6 +24,7 @@ def write_report(
     out: Path,
     runs: Sequence[Run],
     backbone: str,
+    side: int,
     config: CompareConfig,
     starts: dict[int, Json],
     speeds: dict[str, float],
@@ -35,6 +36,7 @@ def write_report(
         out: folder.
         runs: at least one.
         backbone: its name.
+        side: pixels at which it sees images.
         config: of all runs.
         starts: for each seed val mR of the common start and the accuracy of its scene prior.
         speeds: tiles a second by row.
@@ -43,7 +45,8 @@ def write_report(
     rows = summaries(runs, {key: float(report["mR"]) for key, report in tests.items()})
     seeds = sorted({run.seed for run in runs})
     (out / MARKDOWN).write_text(
-        "\n".join([*_said(runs, backbone, config, starts, seeds), "", table(rows, speeds), "", *_parts(runs)]) + "\n",
+        "\n".join([*_said(runs, backbone, side, config, starts, seeds), "", table(rows, speeds), "", *_parts(runs)])
+        + "\n",
         encoding="utf-8",
     )
     content = {
@@ -51,6 +54,8 @@ def write_report(
         "config": asdict(config),
         "seeds": seeds,
         "spread": spread(runs),
+        "nothing_below": threshold(runs),
+        "side": side,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "machine": platform.machine(),
@@ -101,15 +106,15 @@ def _mean(values: Sequence[float]) -> str:
 
 
 def _said(
-    runs: Sequence[Run], backbone: str, config: CompareConfig, starts: dict[int, Json], seeds: list[int]
+    runs: Sequence[Run], backbone: str, side: int, config: CompareConfig, starts: dict[int, Json], seeds: list[int]
 ) -> list[str]:
     accuracies = [float(start["scene_accuracy"]) for start in starts.values()]
     begun = [float(start["val_mR"]) for start in starts.values()]
     return [
-        f"Backbone {backbone}; {config.steps} steps of {config.batch} pairs at {config.side} px, seeds {seeds}, "
+        f"Backbone {backbone}; {config.steps} steps of {config.batch} pairs at {side} px, seeds {seeds}, "
         "averaged weights after the last step, no choosing among steps. A system is compared with the plain backbone, "
-        f"a system without a part with that system. Nothing is concluded from less than {spread(runs):.2f} mR, "
-        f"{'the spread over seeds' if len(seeds) > 1 else 'what is known as noise, since there is one seed'}.",
+        f"a system without a part with that system. Nothing is concluded from less than {threshold(runs):.2f} mR: "
+        "the spread over seeds, or what is known as noise of a mean over so many seeds where that is more.",
         "",
         f"All runs of a seed begin at val mR {_mean(begun)}. The scene prior names {100 * fmean(accuracies):.1f} % of "
         "the scenes of val. Overlap: share of the nearest neighbours of val's images that are of another scene.",

@@ -84,14 +84,25 @@ def spread(runs: Sequence[Run]) -> float:
 
     The latter was measured with the packaged model's training, between runs that differ in their seed alone.
     """
-    of_rows = [[run.val_mr for run in runs if run.name == name] for name in {run.name for run in runs}]
+    drawn = [run for run in runs if run.trained]  # what trains nothing is the same in every seed
+    of_rows = [[run.val_mr for run in drawn if run.name == name] for name in {run.name for run in drawn}]
     variances = [stdev(values) ** 2 for values in of_rows if len(values) > 1]
     return fmean(variances) ** 0.5 if variances else NOISE
 
 
+def threshold(runs: Sequence[Run]) -> float:
+    """The difference of val mR below which nothing is concluded.
+
+    The spread; no less than the known noise of a mean over so many seeds, since a spread over few may be small by
+    chance.
+    """
+    seeds = len({run.seed for run in runs})
+    return float(max(spread(runs), NOISE / max(1, seeds) ** 0.5))
+
+
 def summaries(runs: Sequence[Run], tests: dict[tuple[str, int], float]) -> list[Summary]:
     """One for each row, in the order of the runs; ``tests``: test mR by row and seed."""
-    within = spread(runs)
+    within = threshold(runs)
     found = {(run.name, run.seed): run for run in runs}
     rows = []
     for name in dict.fromkeys(run.name for run in runs):
@@ -119,7 +130,7 @@ def summaries(runs: Sequence[Run], tests: dict[tuple[str, int], float]) -> list[
 
 
 def verdict(difference: float | None, within: float) -> str:
-    """What a difference says: nothing where it is less than the spread."""
+    """What a difference says: nothing where it is less than ``within``, a :func:`threshold`."""
     if difference is None:
         return ""
     if abs(difference) < within:

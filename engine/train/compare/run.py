@@ -32,11 +32,15 @@ _KEPT = {row.name for row in MAIN} | {BEST}  # rows whose weights are kept, for 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What all runs share."""
+    """What all runs share.
+
+    ``base``: sha256 (hex) of the packaged weights that were loaded; empty with the published backbone.
+    """
 
     out: Path
     config: CompareConfig
     backbone: Backbone
+    base: str
     data: CompareData
     caches: Caches
     device: torch.device
@@ -87,6 +91,11 @@ def compare(
     for name in wanted:
         if name not in NAMES:
             raise UsageError(f"There is no row {name!r}.", f"Rows are: {', '.join(NAMES)}.", row=name)
+    if set(wanted) == {BEST}:
+        raise UsageError(
+            "The best combination needs the systems and their ablations.", "Leave --rows out, or name them too."
+        )
+    seeds = tuple(dict.fromkeys(seeds))  # one given twice would look like a spread of nothing
     config = with_steps(config or CompareConfig(), steps)
     folder = out / (f"{backbone}-quick" if trial else backbone)
     bench = open_bench(data, folder, backbone, quick(config) if trial else config, progress)
@@ -102,7 +111,7 @@ def compare(
         runs.append(run)
         if new:
             say(f"{row.name}, seed {seed}: val mR {run.val_mr:.2f}, {run.minutes:.1f} min")
-        write_report(bench.out, ordered(runs), backbone, bench.config, said, {}, {})
+        write_report(bench.out, ordered(runs), backbone, bench.backbone.side, bench.config, said, {}, {})
 
     for seed in seeds:
         for row in ROWS:
@@ -118,7 +127,7 @@ def compare(
         say("No part is worth anything to its system, or too few rows were asked for: there is no best combination.")
     speeds = {row.name: _speed(bench, row, starts[seeds[0]], seeds[0]) for row in final if row.name in _KEPT}
     tests = _tests(bench, [row for row in final if row.name in _KEPT], seeds, starts) if test else {}
-    write_report(bench.out, ordered(runs), backbone, bench.config, said, speeds, tests)
+    write_report(bench.out, ordered(runs), backbone, bench.backbone.side, bench.config, said, speeds, tests)
     say(table(summaries(ordered(runs), {key: float(report["mR"]) for key, report in tests.items()}), speeds))
     return bench.out / MARKDOWN
 
@@ -149,9 +158,9 @@ def open_bench(data: Path, out: Path, name: str, config: CompareConfig, progress
         model = load_model()
         if not isinstance(model, PackagedModel):
             raise UsageError("The default model is not the packaged one.", "Restore resources/models.json.")
-        towers = packaged(model.net, model.tokenizer, model.image_size)
+        base, towers = model.identity.weights, packaged(model.net, model.tokenizer, model.image_size)
     else:
-        towers = published(held.train.texts, config.vocabulary, config.side)
+        base, towers = "", published(held.train.texts, config.vocabulary, config.side)
     cache = out / "cache"
     caches = Caches(
         image_cache("train", held.train.images, config.views, towers, config, cache, device, progress),
@@ -160,7 +169,7 @@ def open_bench(data: Path, out: Path, name: str, config: CompareConfig, progress
         image_cache("val", held.val.images, 1, towers, config, cache, device, progress),
         text_cache("val", held.val.texts, towers, cache, device, progress),
     )
-    return Bench(out, config, towers, held, caches, device, progress)
+    return Bench(out, config, towers, base, held, caches, device, progress)
 
 
 def open_start(bench: Bench, seed: int) -> tuple[Start, Json]:

@@ -20,7 +20,7 @@ from engine.train.compare.net import SystemNet
 from engine.train.compare.objective import Batch, Objective
 from engine.train.compare.parts import train_parts
 from engine.train.compare.regions import noun_regions
-from engine.train.compare.results import Run, best_parts, part_gains, spread, summaries
+from engine.train.compare.results import Run, best_parts, part_gains, spread, summaries, threshold
 from engine.train.compare.rows import ABLATIONS, MAIN, ROWS, SYSTEMS, combination, system_parts
 from engine.train.compare.run import compare
 from tests.support.rsicd import write_rsicd
@@ -64,6 +64,12 @@ def test_nothing_is_concluded_from_less_than_the_spread() -> None:
     sure = [replace(run, val_mr=run.val_mr + 10) if run.name == "osdpm" else run for run in runs]
     assert summaries(sure, {})[1].says == "gain"
     assert spread(runs[:1]) == 0.7
+    # Rows that train nothing have no spread; few seeds that happen to agree do not make small differences sure.
+    fixed = [replace(run_of("osdpm-no-dapn", 18.0, seed), trained=0) for seed in (0, 1)]
+    assert spread([*runs, *fixed]) == spread(runs)
+    alike = [run_of("plain", 18.0), run_of("plain", 18.0, 1), run_of("osdpm", 18.4), run_of("osdpm", 18.4, 1)]
+    assert threshold(alike) == pytest.approx(0.7 / 2**0.5)
+    assert [row.says for row in summaries(alike, {})] == ["", "nothing"]
 
 
 def test_a_region_is_the_mean_of_the_tokens_nearer_to_the_noun_than_halfway() -> None:
@@ -93,11 +99,12 @@ def test_a_cut_comparison_goes_on_where_it_was(tmp_path: Path, monkeypatch: pyte
     assert "2 steps of 8 pairs at 64 px, seeds [0]" in text
     assert "| + MPS-CLIP |" in text
     assert not list(folder.glob("cache/test*"))
-    compare(data, out, rows=[*systems, "osdpm-no-dapn", "best"], config=TINY, test=True, say=said.append)
+    compare(data, out, rows=[*systems, "osdpm-no-dapn", "best"], seeds=(0, 0), config=TINY, test=True, say=said.append)
     assert (folder / "runs" / "mps-clip-0.json").read_bytes() == first
     assert (folder / "cache" / "train-v1.safetensors").stat().st_mtime_ns == cached
     assert (folder / "comparison.png").stat().st_size > 10_000
     report = json.loads((folder / "comparison.json").read_text("utf-8"))
+    assert (report["seeds"], report["nothing_below"]) == ([0], 0.7)
     rows = {row["name"]: row for row in report["rows"]}
     assert set(systems) <= set(rows)
     assert rows["osdpm-no-dapn"]["tiles_a_second"] is None
@@ -145,5 +152,7 @@ def test_an_unknown_row_and_an_option_of_another_recipe_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match="no row 'mps'"):
         compare(tmp_path, tmp_path, rows=["mps"])
+    with pytest.raises(UsageError, match="needs the systems"):
+        compare(tmp_path, tmp_path, rows=["best"])
     assert main(["train", "packaged", "--data", str(tmp_path), "--out", str(tmp_path), "--test"]) == 2
     assert "mpsclip train compare" in capsys.readouterr().err
