@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import interpolate
 from torch.nn.utils.rnn import pad_sequence
@@ -27,6 +27,7 @@ from engine.models.compact.tokenizer import tokenize
 from engine.models.precision import inference_dtype
 from engine.train.compare.backbone import Backbone
 from engine.train.compare.config import CompareConfig
+from engine.train.compare.writing import write_tensors
 from engine.train.packaged.augment import augment
 from engine.train.seeds import Purpose, derived_seed
 from engine.types import Json, Progress, ProgressSink
@@ -114,7 +115,7 @@ def image_cache(
         kept = _read(file, settings)
         if kept is None:
             kept = _encode(images, view, backbone, config, device, progress, f"{name} view {view + 1} of {views}")
-            _write(file, kept, settings)
+            write_tensors(file, kept, {"settings": _digest(settings)})
         maps.append(kept["maps"])
         pooled.append(kept["pooled"])
     return ImageCache(maps, pooled)
@@ -129,7 +130,7 @@ def text_cache(
     kept = _read(file, settings)
     if kept is None:
         kept = _encode_texts(texts, backbone, device, progress, f"{name} texts")
-        _write(file, kept, settings)
+        write_tensors(file, kept, {"settings": _digest(settings)})
     lengths = kept["lengths"]
     return TextCache(kept["states"], lengths.cumsum(0) - lengths, lengths, kept["pooled"])
 
@@ -200,12 +201,6 @@ def _read(file: Path, settings: Json) -> dict[str, Tensor] | None:
         return load_file(file) if metadata.get("settings") == _digest(settings) else None
     except (OSError, SafetensorError):  # none, or cut while it was written
         return None
-
-
-def _write(file: Path, kept: dict[str, Tensor], settings: Json) -> None:
-    part = file.with_suffix(".part")
-    save_file(kept, part, metadata={"settings": _digest(settings)})
-    part.replace(file)
 
 
 def _digest(settings: Json) -> str:

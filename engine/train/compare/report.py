@@ -13,8 +13,9 @@ import torch
 
 from engine.evaluate.bar_chart import BarRow, bar_chart
 from engine.train.compare.config import CompareConfig
-from engine.train.compare.results import Run, Summary, part_gains, spread, summaries, threshold
+from engine.train.compare.results import Run, Summary, overlap_differences, part_gains, spread, summaries, threshold
 from engine.train.compare.rows import BEST, LABELS, MAIN
+from engine.train.compare.writing import write_text
 from engine.types import Json
 
 MARKDOWN, JSON, CHART = "comparison.md", "comparison.json", "comparison.png"
@@ -44,11 +45,9 @@ def write_report(
     """
     rows = summaries(runs, {key: float(report["mR"]) for key, report in tests.items()})
     seeds = sorted({run.seed for run in runs})
-    (out / MARKDOWN).write_text(
-        "\n".join([*_said(runs, backbone, side, config, starts, seeds), "", table(rows, speeds), "", *_parts(runs)])
-        + "\n",
-        encoding="utf-8",
-    )
+    said = _said(runs, backbone, side, config, starts, seeds)
+    lines = [*said, "", table(rows, speeds), "", *_parts(runs), *_overlap(runs, starts)]
+    write_text(out / MARKDOWN, "\n".join(lines) + "\n")
     content = {
         "backbone": backbone,
         "config": asdict(config),
@@ -61,11 +60,12 @@ def write_report(
         "machine": platform.machine(),
         "starts": {str(seed): start for seed, start in starts.items()},
         "part_gains": part_gains(runs),
+        "overlap_differences": {str(seed): value for seed, value in overlap_differences(runs).items()},
         "rows": [asdict(row) | {"tiles_a_second": speeds.get(row.name)} for row in rows],
         "runs": [run.to_json() for run in runs],
         "test": [{"name": name, "seed": seed, "report": report} for (name, seed), report in tests.items()],
     }
-    (out / JSON).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_text(out / JSON, json.dumps(content, indent=1) + "\n")
     main = {row.name for row in MAIN} | {BEST}
     bars = [
         BarRow(row.label, row.val_mr, section="systems" if row.name in main else "one part off")
@@ -130,4 +130,23 @@ def _parts(runs: Sequence[Run]) -> list[str]:
     return [
         f"Worth of the parts, val mR of a system less that of the system without the part: {named}. The best "
         "combination has every part whose worth is above 0."
+    ]
+
+
+def _overlap(runs: Sequence[Run], starts: dict[int, Json]) -> list[str]:
+    """What the clustering does to the overlap of the scenes."""
+    found = overlap_differences(runs)
+    if not found:
+        return []
+    mean = fmean(found.values())
+    says = "nothing" if mean == 0 else "gain" if mean < 0 else "loss"
+    each = ", ".join(f"seed {seed}: {value:+.4f}" for seed, value in found.items())
+    if min(found.values()) < 0 < max(found.values()):
+        each += "; the seeds disagree"
+    chance = next((start["chance_overlap"] for start in starts.values() if start["chance_overlap"] is not None), None)
+    beside = "" if chance is None else f" Embeddings that know nothing of the scenes overlap by {chance:.3f}."
+    return [
+        "",
+        f"Overlap of OSDPM less that of OSDPM with OSFCM off: {mean:+.4f}, {says} ({each}; lower is a gain, higher a "
+        f"loss).{beside}",
     ]

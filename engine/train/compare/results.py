@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean, stdev
 
-from engine.train.compare.rows import ABLATIONS, Row
+from engine.train.compare.rows import ABLATIONS, OSDPM, UNCLUSTERED, Row
 from engine.train.packaged.ablation_table import NOISE
 from engine.types import Json
 
@@ -149,6 +149,17 @@ def part_gains(runs: Sequence[Run], ablations: Sequence[Row] = ABLATIONS) -> dic
         if row.without is not None and known:
             gains[row.without] = fmean(known)
     return gains
+
+
+def overlap_differences(runs: Sequence[Run]) -> dict[int, float]:
+    """By seed, the overlap of OSDPM less that of OSDPM without its clustering; below 0 it parts the scenes."""
+    found = {(run.name, run.seed): run.overlap for run in runs}
+    pairs = {
+        seed: (found.get((OSDPM, seed)), found.get((UNCLUSTERED, seed))) for seed in sorted({r.seed for r in runs})
+    }
+    return {
+        seed: whole - without for seed, (whole, without) in pairs.items() if whole is not None and without is not None
+    }
 
 
 def best_parts(gains: dict[str, float]) -> list[str]:

@@ -48,6 +48,7 @@ SYSTEMS = {
     "prior-clip": ("PriorCLIP", (SPATIAL, TEMPORAL, ATTRIBUTION)),
     "osdpm": ("OSDPM", (DAPN, OSFCM)),
 }
+OSDPM, UNCLUSTERED = "osdpm", f"osdpm-no-{OSFCM}"  # their overlaps say what the clustering does
 MAIN = (
     Row(PLAIN, "plain backbone", frozenset()),
     *(Row(name, f"+ {label}", frozenset(parts)) for name, (label, parts) in SYSTEMS.items()),

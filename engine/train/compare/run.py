@@ -9,25 +9,41 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from engine.errors import OutputError, UsageError
+from engine.evaluate.overlap import chance_overlap
+from engine.evaluate.projection import FEWEST, projection_picture
 from engine.models.registry import load_model, resolve_device
 from engine.train.compare.backbone import PACKAGED, PUBLISHED, Backbone, packaged, published
 from engine.train.compare.cache import image_cache, text_cache
 from engine.train.compare.config import CompareConfig, quick, with_steps
 from engine.train.compare.data import CompareData
-from engine.train.compare.measure import measure, tiles_a_second
+from engine.train.compare.measure import embed, measure, tiles_a_second
 from engine.train.compare.net import SystemNet, count
 from engine.train.compare.report import MARKDOWN, table, write_report
 from engine.train.compare.results import Run, best_parts, part_gains, summaries
-from engine.train.compare.rows import BEST, MAIN, NAMES, ROWS, SPATIAL, Row, combination, system_parts
+from engine.train.compare.rows import (
+    BEST,
+    MAIN,
+    NAMES,
+    OSDPM,
+    ROWS,
+    SPATIAL,
+    UNCLUSTERED,
+    Row,
+    combination,
+    system_parts,
+)
 from engine.train.compare.start import Start, make_start
 from engine.train.compare.train_row import Caches, build, train_row
+from engine.train.compare.writing import write_tensors, write_text
 from engine.train.memory import keep_freed_memory
 from engine.types import Json, ProgressSink, no_progress
 
-_KEPT = {row.name for row in MAIN} | {BEST}  # rows whose weights are kept, for test
+_TESTED = {row.name for row in MAIN} | {BEST}
+_KEPT = _TESTED | {UNCLUSTERED}  # rows whose weights are kept: for test, and for the picture of the clustering
+CLUSTERING = "osfcm.png"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +121,17 @@ def compare(
         starts[seed], said[seed] = open_start(bench, seed)
         say(f"seed {seed}: starts at val mR {said[seed]['val_mR']:.2f}, scenes {said[seed]['scene_accuracy']:.3f}")
     runs: list[Run] = []
+    tests: dict[tuple[str, int], Json] = {}
 
     def make(row: Row, seed: int) -> None:
         run, new = _run(bench, row, seed, starts[seed])
         runs.append(run)
         if new:
             say(f"{row.name}, seed {seed}: val mR {run.val_mr:.2f}, {run.minutes:.1f} min")
-        write_report(bench.out, ordered(runs), backbone, bench.backbone.side, bench.config, said, {}, {})
+        known = _known_test(bench, row, seed)
+        if known is not None:
+            tests[row.name, seed] = known
+        write_report(bench.out, ordered(runs), backbone, bench.backbone.side, bench.config, said, {}, tests)
 
     for seed in seeds:
         for row in ROWS:
@@ -125,9 +145,12 @@ def compare(
             make(final[-1], seed)
     elif BEST in wanted:
         say("No part is worth anything to its system, or too few rows were asked for: there is no best combination.")
-    speeds = {row.name: _speed(bench, row, starts[seeds[0]], seeds[0]) for row in final if row.name in _KEPT}
-    tests = _tests(bench, [row for row in final if row.name in _KEPT], seeds, starts) if test else {}
+    speeds = {row.name: _speed(bench, row, starts[seeds[0]], seeds[0]) for row in final if row.name in _TESTED}
+    if test:
+        tests = _tests(bench, [row for row in final if row.name in _TESTED], seeds, starts)
     write_report(bench.out, ordered(runs), backbone, bench.backbone.side, bench.config, said, speeds, tests)
+    if {OSDPM, UNCLUSTERED} <= set(wanted):
+        _clustering_picture(bench, starts[seeds[0]], seeds[0])
     say(table(summaries(ordered(runs), {key: float(report["mR"]) for key, report in tests.items()}), speeds))
     return bench.out / MARKDOWN
 
@@ -181,15 +204,24 @@ def open_start(bench: Bench, seed: int) -> tuple[Start, Json]:
     )
     net = build(MAIN[0], seed, bench.backbone, bench.data, start, bench.device)
     report, overlap = measure(net, bench.data.val, caches.val, caches.val_texts)
-    return start, {"val_mR": report.mean_recall, "overlap": overlap, "scene_accuracy": start.accuracy}
+    return start, {"val_mR": report.mean_recall, "overlap": overlap, "scene_accuracy": start.accuracy} | _chance(bench)
+
+
+def _chance(bench: Bench) -> Json:
+    try:
+        return {"chance_overlap": chance_overlap(bench.data.val.scenes.numpy())}
+    except UsageError:  # no scene has two images
+        return {"chance_overlap": None}
 
 
 def _settings(bench: Bench, row: Row, seed: int) -> str:
     """Digest of all that a run depends on."""
     sizes = asdict(system_parts(row.parts, len(bench.data.scene_names)))
-    content = [bench.backbone.digest, asdict(bench.config), sorted(row.parts), sizes, seed, bench.data.train.texts]
-    names = [image.path.name for image in bench.data.train.images]
-    return hashlib.sha256(json.dumps([content, names]).encode()).hexdigest()
+    recipe = {name: value for name, value in asdict(bench.config).items() if name != "speed_seconds"}
+    content = [bench.backbone.digest, bench.backbone.side, recipe, sorted(row.parts), sizes, seed]
+    for split in (bench.data.train, bench.data.val):
+        content += [split.texts, [image.path.name for image in split.images]]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _run(bench: Bench, row: Row, seed: int, start: Start) -> tuple[Run, bool]:
@@ -229,8 +261,8 @@ def _run(bench: Bench, row: Row, seed: int, start: Start) -> tuple[Run, bool]:
         scene_accuracy=round(start.accuracy, 5) if SPATIAL in row.parts else None,
     )
     if row.name in _KEPT:
-        save_file(trained.net.trained_state(), weights)
-    file.write_text(json.dumps(run.to_json(), indent=1) + "\n", encoding="utf-8")
+        write_tensors(weights, trained.net.trained_state())
+    write_text(file, json.dumps(run.to_json(), indent=1) + "\n")
     return run, True
 
 
@@ -255,29 +287,55 @@ def _tests(
 ) -> dict[tuple[str, int], Json]:
     """Reports on test of the averaged weights by row and seed; what was read before is not read again."""
     found: dict[tuple[str, int], Json] = {}
-    missing: list[tuple[Row, int, Path, str]] = []
+    missing: list[tuple[Row, int]] = []
     for row in rows:
         for seed in seeds:
-            file = bench.out / "runs" / f"{row.name}-{seed}-test.json"
-            settings = _settings(bench, row, seed)
-            try:
-                content = json.loads(file.read_text(encoding="utf-8"))
-            except (OSError, ValueError):  # none, or cut while it was written
-                content = {}
-            if content.get("settings") == settings:
-                found[row.name, seed] = content["report"]
+            known = _known_test(bench, row, seed)
+            if known is None:
+                missing.append((row, seed))
             else:
-                missing.append((row, seed, file, settings))
+                found[row.name, seed] = known
     if not missing:
         return found
     split, cache = bench.data.test(), bench.out / "cache"
     images = image_cache("test", split.images, 1, bench.backbone, bench.config, cache, bench.device, bench.progress)
     texts = text_cache("test", split.texts, bench.backbone, cache, bench.device, bench.progress)
-    for row, seed, file, settings in missing:
-        net: SystemNet = build(row, seed, bench.backbone, bench.data, starts[seed], bench.device)
-        net.load_state_dict(load_file(_weights(bench, row, seed)))
-        report, _ = measure(net, split, images, texts)
+    for row, seed in missing:
+        report, _ = measure(_kept(bench, row, seed, starts[seed]), split, images, texts)
         found[row.name, seed] = report.to_json()
-        content = {"settings": settings, "report": report.to_json()}
-        file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        content = {"settings": _settings(bench, row, seed), "report": report.to_json()}
+        write_text(_test_file(bench, row, seed), json.dumps(content, indent=1) + "\n")
     return found
+
+
+def _kept(bench: Bench, row: Row, seed: int, start: Start) -> SystemNet:
+    net = build(row, seed, bench.backbone, bench.data, start, bench.device)
+    net.load_state_dict(load_file(_weights(bench, row, seed)))
+    return net
+
+
+def _test_file(bench: Bench, row: Row, seed: int) -> Path:
+    return bench.out / "runs" / f"{row.name}-{seed}-test.json"
+
+
+def _known_test(bench: Bench, row: Row, seed: int) -> Json | None:
+    """The report on test that an earlier call read with the same settings."""
+    try:
+        content = json.loads(_test_file(bench, row, seed).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # none, or cut while it was written
+        return None
+    report: Json | None = content["report"] if content.get("settings") == _settings(bench, row, seed) else None
+    return report
+
+
+def _clustering_picture(bench: Bench, start: Start, seed: int) -> None:
+    """Val's images without and with the clustering, by scene."""
+    caches, data = bench.caches, bench.data
+    labels = [data.scene_names[scene] if scene >= 0 else None for scene in data.val.scenes.tolist()]
+    if len(labels) < FEWEST:
+        return
+    panels = []
+    for name, title in ((UNCLUSTERED, "OSFCM off"), (OSDPM, "OSDPM")):
+        row = next(row for row in ROWS if row.name == name)
+        panels.append((title, embed(_kept(bench, row, seed, start), caches.val, caches.val_texts)[0], labels))
+    projection_picture(panels, bench.out / CLUSTERING)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import dropout, normalize
 
@@ -19,6 +20,7 @@ from engine.train.compare.backbone import Backbone
 from engine.train.compare.cache import ImageCache, TextCache
 from engine.train.compare.config import CompareConfig
 from engine.train.compare.data import CompareData
+from engine.train.compare.writing import write_tensors
 from engine.train.losses import multi_positive_contrastive, same_group
 from engine.train.prior_clip.scene_prior import train_scene_prior
 from engine.train.seeds import Purpose, derived_seed, seed_generators
@@ -52,9 +54,13 @@ def make_start(
     progress: ProgressSink,
 ) -> Start:
     """The start of a seed, from ``file`` where it was made with the same settings, else made and written there."""
-    settings = json.dumps(
-        [backbone.digest, len(train), len(train.maps), config.head_steps, config.smallest_crop, config.jitter]
-    )
+    held = [
+        [[image.path.name for image in split.images], split.texts, split.captions, split.scenes.tolist()]
+        for split in (data.train, data.val)
+    ]
+    recipe = [config.head_steps, config.weight_decay, config.smallest_crop, config.jitter]
+    content = [backbone.digest, backbone.side, len(train.maps), recipe, held, data.scene_names]
+    settings = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     found = _read(file, settings, len(data.scene_names))
     if found is not None:
         return found
@@ -72,9 +78,7 @@ def make_start(
     )
     kept = {f"heads.{name}": value.clone() for name, value in heads.items()}
     kept |= {f"prior.{name}": value.clone() for name, value in prior.state_dict().items()}
-    part = file.with_suffix(".part")
-    save_file(kept, part, metadata={"settings": settings, "accuracy": str(accuracy)})
-    part.replace(file)
+    write_tensors(file, kept, {"settings": settings, "accuracy": str(accuracy)})
     return Start(heads, prior, accuracy)
 
 

@@ -99,7 +99,7 @@ def test_a_cut_comparison_goes_on_where_it_was(tmp_path: Path, monkeypatch: pyte
     assert "2 steps of 8 pairs at 64 px, seeds [0]" in text
     assert "| + MPS-CLIP |" in text
     assert not list(folder.glob("cache/test*"))
-    compare(data, out, rows=[*systems, "osdpm-no-dapn", "best"], seeds=(0, 0), config=TINY, test=True, say=said.append)
+    compare(data, out, rows=[*systems, "osdpm-no-osfcm", "best"], seeds=(0, 0), config=TINY, test=True, say=said.append)
     assert (folder / "runs" / "mps-clip-0.json").read_bytes() == first
     assert (folder / "cache" / "train-v1.safetensors").stat().st_mtime_ns == cached
     assert (folder / "comparison.png").stat().st_size > 10_000
@@ -107,7 +107,12 @@ def test_a_cut_comparison_goes_on_where_it_was(tmp_path: Path, monkeypatch: pyte
     assert (report["seeds"], report["nothing_below"]) == ([0], 0.7)
     rows = {row["name"]: row for row in report["rows"]}
     assert set(systems) <= set(rows)
-    assert rows["osdpm-no-dapn"]["tiles_a_second"] is None
+    assert rows["osdpm-no-osfcm"]["tiles_a_second"] is None
+    assert rows["osdpm-no-osfcm"]["test_mr"] == []  # its weights are kept for the picture alone
+    assert (folder / "osfcm.png").stat().st_size > 10_000
+    change = rows["osdpm"]["overlap"] - rows["osdpm-no-osfcm"]["overlap"]
+    assert report["overlap_differences"] == {"0": pytest.approx(change, abs=1e-4)}
+    assert f"OSFCM off: {change:+.4f}" in (folder / "comparison.md").read_text("utf-8")
     for name in systems:
         assert len(rows[name]["test_mr"]) == 1
         assert rows[name]["tiles_a_second"] > 0
