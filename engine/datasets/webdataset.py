@@ -32,12 +32,15 @@ def find_shards(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.name.lower().endswith(SHARD_ENDINGS) and path.is_file())
 
 
-def read_shard(path: Path, keys: Keys = USUAL_KEYS) -> Iterator[CaptionedPicture | Damaged]:
+def read_shard(path: Path, keys: Keys = USUAL_KEYS, folder: Path | None = None) -> Iterator[CaptionedPicture | Damaged]:
     """The samples of a shard in their order; a sample is named ``SHARD/NAME``. Pictures are not decoded.
+
+    ``SHARD`` is the path below ``folder``, so that shards of one name in two folders stay apart; without it the name.
 
     A sample without a picture or a caption, or with a part above 64 MiB, is damaged; so is the rest of a shard that
     breaks off, as one.
     """
+    shard_name = path.name if folder is None else path.relative_to(folder).as_posix()
     try:
         with tarfile.open(path, "r|*") as shard:
             parts: dict[str, bytes | None] = {}
@@ -47,15 +50,15 @@ def read_shard(path: Path, keys: Keys = USUAL_KEYS) -> Iterator[CaptionedPicture
                 if found is None or not member.isreg():
                     continue
                 if found[1] != name:
-                    yield from _sample(path, name, parts, keys)
+                    yield from _sample(shard_name, name, parts, keys)
                     name, parts = found[1], {}
                 key = found[2].lower()
                 if key in keys.image or key in keys.text:
                     file = shard.extractfile(member) if member.size <= LARGEST_PART else None
                     parts[key] = None if file is None else file.read()
-            yield from _sample(path, name, parts, keys)
+            yield from _sample(shard_name, name, parts, keys)
     except _BROKEN as error:
-        yield Damaged(path.name, f"the shard breaks off: {' '.join(str(error).split()) or type(error).__name__}")
+        yield Damaged(shard_name, f"the shard breaks off: {' '.join(str(error).split()) or type(error).__name__}")
 
 
 def count_samples(path: Path, keys: Keys = USUAL_KEYS) -> int:
@@ -77,10 +80,10 @@ def count_samples(path: Path, keys: Keys = USUAL_KEYS) -> int:
     return sum({"image", "text"} <= found for found in kinds.values())
 
 
-def _sample(path: Path, name: str, parts: dict[str, bytes | None], keys: Keys) -> Iterator[CaptionedPicture | Damaged]:
+def _sample(shard: str, name: str, parts: dict[str, bytes | None], keys: Keys) -> Iterator[CaptionedPicture | Damaged]:
     if not parts:
         return
-    whole = f"{path.name}/{name}"
+    whole = f"{shard}/{name}"
     image = next((key for key in keys.image if key in parts), None)
     text = next((key for key in keys.text if key in parts), None)
     if image is None or text is None:

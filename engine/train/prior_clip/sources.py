@@ -70,6 +70,7 @@ class ShardPairs:
     With fewer shards than lanes every lane reads all shards and keeps its share of their samples.
 
     Args:
+        folder: that they are below; samples are named from there.
         shards: in a fixed order.
         keys: of their samples.
         shuffle: samples in memory, undecoded.
@@ -78,11 +79,18 @@ class ShardPairs:
     """
 
     def __init__(
-        self, shards: Sequence[Path], keys: Keys, shuffle: int, pairs: int, left_out: frozenset[str] = frozenset()
+        self,
+        folder: Path,
+        shards: Sequence[Path],
+        keys: Keys,
+        shuffle: int,
+        pairs: int,
+        left_out: frozenset[str] = frozenset(),
     ) -> None:
+        self._folder = folder
         self._shards, self._keys, self._shuffle, self._left_out = shards, keys, shuffle, left_out
         self.pairs = pairs
-        listed = [[path.name, path.stat().st_size] for path in shards]
+        listed = [[path.relative_to(folder).as_posix(), path.stat().st_size] for path in shards]
         self.identity = hashlib.sha256(json.dumps([listed, sorted(left_out)]).encode()).hexdigest()
 
     def read(self, seed: int, lane: int, lanes: int) -> Iterator[Pair | Damaged]:
@@ -103,7 +111,7 @@ class ShardPairs:
         shared = len(order) < lanes
         number = 0
         for place in order if shared else order[lane::lanes]:
-            for sample in read_shard(self._shards[place], self._keys):
+            for sample in read_shard(self._shards[place], self._keys, self._folder):
                 if sample.name in self._left_out:
                     continue
                 number += 1
@@ -175,7 +183,7 @@ def _open_shards(data: Path, settings: DataSettings, progress: ProgressSink) -> 
     if settings.val:
         val, left_out = _given_val(settings, Path(settings.val)), frozenset[str]()
     else:
-        usable = (sample for sample in read_shard(shards[-1], settings.keys) if _is_usable(sample))
+        usable = (sample for sample in read_shard(shards[-1], settings.keys, data) if _is_usable(sample))
         val = [sample for sample in islice(usable, settings.val_pairs) if isinstance(sample, CaptionedPicture)]
         left_out = frozenset(sample.name for sample in val)
         val = spread(val, settings.limit_val)
@@ -191,7 +199,7 @@ def _open_shards(data: Path, settings: DataSettings, progress: ProgressSink) -> 
                 "Lower data.val_pairs, or name a folder of RSICD's layout for val with data.val.",
                 folder=str(data),
             )
-    return Opened(ShardPairs(shards, settings.keys, settings.shuffle, pairs, left_out), val, (), "webdataset")
+    return Opened(ShardPairs(data, shards, settings.keys, settings.shuffle, pairs, left_out), val, (), "webdataset")
 
 
 def _open_folder(data: Path, settings: DataSettings) -> Opened:

@@ -57,6 +57,16 @@ def test_a_pass_over_shards_has_every_sample_once_but_those_of_val(tmp_path: Pat
     assert together != sorted(together)
 
 
+def test_shards_of_one_name_in_two_folders_are_told_apart(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        write_shards(tmp_path / folder, 1, 6)
+    opened = open_data(tmp_path, DataSettings(val_pairs=4))
+    assert [sample.name for sample in opened.val] == [f"b/part-000.tar/tiles/0000{i}" for i in range(4)]
+    (found,) = names(opened)
+    assert len(found) == opened.source.pairs == 8
+    assert {f"a/part-000.tar/tiles/0000{i}" for i in range(6)} <= set(found)
+
+
 def test_folder_sets_a_tenth_apart_and_rsicd_has_its_val(tmp_path: Path) -> None:
     opened = open_data(write_folder(tmp_path / "folder", 20), DataSettings())
     assert (opened.layout, len(opened.val), opened.source.pairs) == ("folder", 2, 36)
