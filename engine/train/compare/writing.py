@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -32,6 +33,8 @@ def _replace(file: Path, write: Callable[[Path], object]) -> None:
         write(part)
         part.replace(file)
     except (OSError, SafetensorError) as error:
+        with suppress(OSError):
+            part.unlink()  # on a full disk it only takes room
         raise OutputError(
             f"{file} cannot be written: {error}.",
             "Make room there and call again, which goes on from what is done, or choose another folder with --out.",

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from engine.cli.main import main
-from engine.errors import UsageError
+from engine.errors import OutputError, UsageError
 from engine.models.contract import ModelIdentity
 from engine.models.packaged_system import PackagedSystem
 from engine.models.weights import file_sha256
@@ -23,6 +23,7 @@ from engine.train.compare.regions import noun_regions
 from engine.train.compare.results import Run, best_parts, part_gains, spread, summaries, threshold
 from engine.train.compare.rows import ABLATIONS, MAIN, ROWS, SYSTEMS, combination, system_parts
 from engine.train.compare.run import compare
+from engine.train.compare.writing import write_tensors, write_text
 from tests.support.rsicd import write_rsicd
 
 TINY = CompareConfig(
@@ -150,6 +151,17 @@ def test_the_packaged_backbone_begins_as_the_model_that_ships(tmp_path: Path) ->
     identity = ModelIdentity("prior-mini", "compact", "0" * 64, "test")
     model = PackagedSystem(weights, file, file_sha256(weights), identity, 192, torch.device("cpu"))
     assert model.encode_texts(["a red field"]).shape == (1, 512)
+
+
+def test_a_file_that_cannot_be_written_is_told_and_the_old_one_stays(tmp_path: Path) -> None:
+    file = tmp_path / "weights"
+    write_tensors(file, {"a": torch.zeros(2)})
+    before = file.read_bytes()
+    (tmp_path / "weights.part").mkdir()
+    for write in (lambda: write_tensors(file, {"a": torch.ones(2)}), lambda: write_text(file, "new")):
+        with pytest.raises(OutputError, match="Make room there"):
+            write()
+    assert file.read_bytes() == before
 
 
 def test_an_unknown_row_and_an_option_of_another_recipe_are_refused(
