@@ -20,7 +20,7 @@ from engine.train.compare.net import SystemNet
 from engine.train.compare.objective import Batch, Objective
 from engine.train.compare.parts import train_parts
 from engine.train.compare.regions import noun_regions
-from engine.train.compare.results import Run, best_parts, part_gains, spread, summaries, threshold
+from engine.train.compare.results import Run, best_parts, overlap_differences, part_gains, spread, summaries, threshold
 from engine.train.compare.rows import ABLATIONS, MAIN, ROWS, SYSTEMS, combination, system_parts
 from engine.train.compare.run import compare
 from engine.train.compare.writing import write_tensors, write_text
@@ -71,6 +71,12 @@ def test_nothing_is_concluded_from_less_than_the_spread() -> None:
     alike = [run_of("plain", 18.0), run_of("plain", 18.0, 1), run_of("osdpm", 18.4), run_of("osdpm", 18.4, 1)]
     assert threshold(alike) == pytest.approx(0.7 / 2**0.5)
     assert [row.says for row in summaries(alike, {})] == ["", "nothing"]
+
+
+def test_the_clustering_is_judged_in_the_seeds_that_have_both_rows() -> None:
+    runs = [replace(run_of("osdpm", 18.0, seed), overlap=0.25) for seed in (0, 1)]
+    runs += [run_of("osdpm-no-osfcm", 18.0), replace(run_of("osdpm-no-osfcm", 18.0, 2), overlap=0.1)]
+    assert overlap_differences(runs) == {0: -0.25}
 
 
 def test_a_region_is_the_mean_of_the_tokens_nearer_to_the_noun_than_halfway() -> None:
