@@ -64,7 +64,7 @@ both_tests() {
     local plugin=$!
     set +m
     # shellcheck disable=SC2064  # the names as they are now
-    trap "kill -- -$plugin 2>/dev/null; rm -f '$log'" EXIT
+    trap "kill -- -$plugin 2>/dev/null || true; rm -f '$log'" EXIT
     engine_tests "$@" || status=$?
     wait "$plugin" || status=$?
     cat "$log"
