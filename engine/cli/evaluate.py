@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.cli.command import Context, table
-from engine.errors import EngineError, OutputError, UsageError
+from engine.errors import EngineError, UsageError
+from engine.files import make_folder
 
 if TYPE_CHECKING:
     from engine.datasets.rsicd import CaptionedImage
@@ -100,12 +101,7 @@ def _check_out(args: argparse.Namespace, images: int) -> None:
                 "Leave pictures out with --no-pictures, or measure more images.",
                 images=images,
             )
-    try:
-        args.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{args.out} cannot be made: {error.strerror}.", "Choose another folder with --out."
-        ) from error
+    make_folder(args.out)
     check_report_files(report_files(args.out, args.data_set, args.split, not args.no_pictures), args.overwrite)
 
 

@@ -13,14 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from engine.errors import ModelError
 from engine.models.compact.dual_encoder import CompactParts, DualEncoder
 from engine.models.compact.image_tower import normalise_pixels
-from engine.models.compact.quantise import dequantise
+from engine.models.compact.quantised_file import UNREADABLE, read_quantised
 from engine.models.compact.text_tower import TextTowerConfig
 from engine.models.compact.tokenizer import build_tokenizer, tokenize
 from engine.models.contract import ModelIdentity, RetrievalModel, ScoreMode
@@ -110,19 +109,11 @@ def load_packaged(file: Path, identity: ModelIdentity, image_size: int, device: 
 
 def _read(file: Path) -> tuple[list[str], TextTowerConfig, int, CompactParts, dict[str, Tensor]]:
     try:
-        with safe_open(file, "pt") as stored:
-            metadata = stored.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise ModelError(
-                    f"{file} has the format {metadata.get('format')!r}, not {FORMAT!r}.",
-                    "Use weights that this version's training wrote.",
-                    file=str(file),
-                )
-            vocabulary = metadata["vocabulary"].split("\n")
-            sizes = json.loads(metadata["architecture"])
-            text = TextTowerConfig(len(vocabulary), positions=sizes["positions"])
-            embed_dim, parts = int(sizes["embed_dim"]), CompactParts(**sizes.get("parts", {}))
-            state = dequantise({name: stored.get_tensor(name) for name in stored.keys()})  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:  # TypeError: a part it does not know
+        metadata, state = read_quantised(file, FORMAT, "Use weights that this version's training wrote.")
+        vocabulary = metadata["vocabulary"].split("\n")
+        sizes = json.loads(metadata["architecture"])
+        text = TextTowerConfig(len(vocabulary), positions=sizes["positions"])
+        embed_dim, parts = int(sizes["embed_dim"]), CompactParts(**sizes.get("parts", {}))
+    except UNREADABLE as error:
         raise ModelError(f"{file} cannot be read as model weights: {error}.", "Reinstall the plugin.") from error
     return vocabulary, text, embed_dim, parts, state

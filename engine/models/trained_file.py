@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from engine.errors import ModelError, OutputError, UsageError
+from engine.errors import ModelError, UsageError
+from engine.files import replace_file
 from engine.models.catalogue import Channels, catalogue
 from engine.models.checkpoint import StateDict
 from engine.models.clip_backbone import RANDOM, BackboneIdentity, BackboneSource, catalogue_source
@@ -66,13 +67,9 @@ def save_trained(path: Path, tensors: StateDict, file_format: str, record: Backb
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in record.model_dump(mode="json").items()
     }
-    part = path.with_name(f"{path.name}.part")
-    try:
-        contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-        save_file(contiguous, part, {"format": file_format, **metadata})
-        part.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise OutputError(f"{path} cannot be written: {error}.", "Choose another folder.", path=str(path)) from error
+    contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    metadata["format"] = file_format
+    replace_file(path, lambda part: save_file(contiguous, part, metadata), "Choose another folder.")
 
 
 def read_trained_record(path: Path, file_format: str, kind: type[Record]) -> Record | None:

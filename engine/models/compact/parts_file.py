@@ -6,12 +6,13 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from engine.errors import ModelError, OutputError
-from engine.models.compact.quantise import dequantise, quantise
+from engine.errors import ModelError
+from engine.files import replace_file
+from engine.models.compact.quantise import quantise
+from engine.models.compact.quantised_file import UNREADABLE, read_quantised
 from engine.models.compact.system import CompactSystem
 from engine.models.compact.system_parts import SystemParts
 from engine.types import Json
@@ -39,12 +40,8 @@ def write_parts(file: Path, system: CompactSystem, base: str, training: Json) ->
         "base": base,
         "training": json.dumps(training, sort_keys=True),
     }
-    part = file.with_name(f"{file.name}.part")
-    try:
-        save_file(quantise(state), part, metadata=metadata)
-        part.replace(file)
-    except (OSError, SafetensorError) as error:
-        raise OutputError(f"{file} cannot be written: {error}.", "Choose another folder with --out.") from error
+    stored = quantise(state)
+    replace_file(file, lambda part: save_file(stored, part, metadata), "Choose another folder with --out.")
 
 
 def read_parts(file: Path) -> tuple[SystemParts, str, dict[str, Tensor]]:
@@ -54,16 +51,9 @@ def read_parts(file: Path) -> tuple[SystemParts, str, dict[str, Tensor]]:
         ModelError: the file cannot be read, or is of another format.
     """
     try:
-        with safe_open(file, "pt") as stored:
-            metadata = stored.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise ModelError(
-                    f"{file} has the format {metadata.get('format')!r}, not {FORMAT!r}.",
-                    "Give a file that 'mpsclip train parts' of this version wrote.",
-                    file=str(file),
-                )
-            parts = SystemParts(**json.loads(metadata["parts"]))
-            state = dequantise({name: stored.get_tensor(name) for name in stored.keys()})  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:  # TypeError: a part it does not know
+        remedy = "Give a file that 'mpsclip train parts' of this version wrote."
+        metadata, state = read_quantised(file, FORMAT, remedy)
+        parts = SystemParts(**json.loads(metadata["parts"]))
+    except UNREADABLE as error:
         raise ModelError(f"{file} cannot be read as a model's parts: {error}.", "Install the project again.") from error
     return parts, metadata["base"], state

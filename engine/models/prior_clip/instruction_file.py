@@ -35,6 +35,21 @@ class PriorRecord(BackboneRecord):
     scenes: tuple[str, ...]
     scene_accuracy: float | None = None
 
+    @classmethod
+    def of(cls, built: BuiltClip | BuiltPriorClip, scene: SceneReading | None, *, whole: bool) -> PriorRecord:
+        backbone = built.backbone
+        return cls(
+            architecture=backbone.architecture,
+            backbone_sha256=backbone.sha256,
+            backbone_name=backbone.name,
+            mean=built.mean,
+            std=built.std,
+            whole=whole,
+            prior_width=0 if scene is None else scene.prior.hidden.out_features,
+            scenes=() if scene is None else scene.scenes,
+            scene_accuracy=None if scene is None else scene.accuracy,
+        )
+
 
 class SceneReading(NamedTuple):
     """A trained scene prior, the names of its scenes, and the share of val's that it names (percent, or None)."""
@@ -113,18 +128,7 @@ def save_prior(path: Path, built: BuiltPriorClip, *, whole: bool) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    scene, backbone = built.scene, built.backbone
-    record = PriorRecord(
-        architecture=backbone.architecture,
-        backbone_sha256=backbone.sha256,
-        backbone_name=backbone.name,
-        mean=built.mean,
-        std=built.std,
-        whole=whole,
-        prior_width=0 if scene is None else scene.prior.hidden.out_features,
-        scenes=() if scene is None else scene.scenes,
-        scene_accuracy=None if scene is None else scene.accuracy,
-    )
+    record = PriorRecord.of(built, built.scene, whole=whole)
     save_trained(path, built.model.trained_state_dict(whole=whole), FORMAT, record)
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from engine.errors import OutputError, UsageError
+from engine.errors import UsageError
 from engine.evaluate.overlap import chance_overlap
 from engine.evaluate.projection import FEWEST, projection_picture
+from engine.files import make_folder
 from engine.models.registry import load_model, resolve_device
 from engine.train.compare.backbone import PACKAGED, PUBLISHED, Backbone, packaged, published
 from engine.train.compare.cache import image_cache, text_cache
@@ -167,11 +168,8 @@ def open_bench(data: Path, out: Path, name: str, config: CompareConfig, progress
         UsageError: the data folder cannot be used.
         OutputError: the output folder cannot be made.
     """
-    try:
-        for folder in ("cache", "runs"):
-            (out / folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out} cannot be made: {error.strerror}.", "Choose another folder with --out.") from error
+    for folder in ("cache", "runs"):
+        make_folder(out / folder)
     keep_freed_memory()
     device = resolve_device("auto")
     held = CompareData(data, config.limit_images)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from engine.errors import OutputError
+from engine.files import replace_file
+
+_REMEDY = "Make room there and call again, which goes on from what is done, or choose another folder with --out."
 
 
 def write_tensors(file: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
@@ -19,24 +19,9 @@ def write_tensors(file: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
     Raises:
         OutputError: it cannot be written.
     """
-    _replace(file, lambda part: save_file(dict(tensors), part, metadata=metadata))
+    replace_file(file, lambda part: save_file(dict(tensors), part, metadata=metadata), _REMEDY)
 
 
 def write_text(file: Path, text: str) -> None:
     """The same for text."""
-    _replace(file, lambda part: part.write_text(text, encoding="utf-8"))
-
-
-def _replace(file: Path, write: Callable[[Path], object]) -> None:
-    part = file.with_name(f"{file.name}.part")
-    try:
-        write(part)
-        part.replace(file)
-    except (OSError, SafetensorError) as error:
-        with suppress(OSError):
-            part.unlink()  # on a full disk it only takes room
-        raise OutputError(
-            f"{file} cannot be written: {error}.",
-            "Make room there and call again, which goes on from what is done, or choose another folder with --out.",
-            file=str(file),
-        ) from error
+    replace_file(file, lambda part: part.write_text(text, encoding="utf-8"), _REMEDY)

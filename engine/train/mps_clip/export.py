@@ -7,11 +7,11 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
+from engine.files import replace_file
 from engine.models.mps_clip.adapter_file import save_adapters
 from engine.models.mps_clip.build import BuiltMpsClip
 from engine.models.mps_clip.retrieval import WHOLE_FORMAT
 from engine.train.mps_clip.config import TrainingConfig
-from engine.train.runs.checkpoint import replace_file
 
 
 def save_best(file: Path, built: BuiltMpsClip, config: TrainingConfig) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from engine.config import SegmenterName, cache_folder
 from engine.datasets.rsicd import CaptionedImage, read_split
-from engine.errors import Cancelled, UsageError
+from engine.errors import UsageError
 from engine.models.registry import load_model
 from engine.search.segmenters import make_segmenter
 from engine.text.local import LocalKeywordExtractor
@@ -20,15 +19,15 @@ from engine.train.mps_clip.data import Pair, PairDataset, RegionSource, pairs_of
 from engine.train.mps_clip.loop import MpsClipTrainer
 from engine.train.mps_clip.masks import MaskCache, caption_keywords, fill
 from engine.train.mps_clip.network import build_network
+from engine.train.runs.complete import complete
 from engine.train.runs.files import Files, Outcome, prepare
 from engine.train.runs.hardware import is_first_process, make_fabric
 from engine.train.runs.measure import chance_report
 from engine.train.runs.pictures import read_picture, spread
-from engine.train.runs.report import environment
+from engine.train.runs.report import environment, parameter_counts
 from engine.types import Json, ProgressSink, no_progress
 
 CACHE_FILE = "training-masks.sqlite"
-log = logging.getLogger(__name__)
 
 
 def train_mps_clip(
@@ -94,23 +93,14 @@ def train_mps_clip(
         "chance_mR": round(chance, 4),
         "data": {"folder": str(data), "images": len(train), "pairs": len(pairs), "val_images": len(val)},
         "backbone": {"name": built.backbone.name, "sha256": built.backbone.sha256},
-        "parameters": {
-            "all": sum(p.numel() for p in built.model.parameters()),
-            "trained": sum(p.numel() for p in built.model.parameters() if p.requires_grad),
-        },
+        "parameters": parameter_counts(built.model),
         "environment": environment(fabric.device, fabric.world_size),
     }
     dataset = PairDataset(train, pairs, config.data, built.image_size, config.seed, built.tokenizer, regions)
     trainer = MpsClipTrainer(config, built, dataset, val, data_hash(train, pairs), files, fabric, facts, progress)
     if resume:
         trainer.resume()
-    try:
-        state = trainer.run()
-    except Cancelled:
-        if files.checkpoint.is_file() and fabric.is_global_zero:
-            log.warning("the last checkpoint is %s; go on from there with --resume", files.checkpoint)
-        raise
-    return Outcome(state, files, chance) if fabric.is_global_zero else None
+    return complete(trainer, chance)
 
 
 def outline(

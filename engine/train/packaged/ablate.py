@@ -18,7 +18,8 @@ import torch
 from lightning.fabric import Fabric
 from pydantic import ValidationError
 
-from engine.errors import OutputError, UsageError
+from engine.errors import UsageError
+from engine.files import make_folder
 from engine.train.memory import keep_freed_memory
 from engine.train.packaged.ablation_table import BASE, Run, table, write_table
 from engine.train.packaged.config import TrainingConfig
@@ -117,10 +118,7 @@ def ablate(
         UsageError: the data folder or the settings cannot be used.
         OutputError: the output folder cannot be made.
     """
-    try:
-        (out / "runs").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out} cannot be made: {error.strerror}.", "Choose another folder with --out.") from error
+    make_folder(out / "runs")
     keep_freed_memory()
     base = base_settings(steps)
     if config_file is not None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from lightning.fabric import Fabric
 
-from engine.errors import OutputError, UsageError
+from engine.errors import UsageError
+from engine.files import make_folder
 from engine.train.memory import keep_freed_memory
 from engine.train.packaged.config import TrainingConfig
 from engine.train.packaged.data import TrainingData
@@ -50,15 +51,6 @@ def train_packaged(
     else:
         _train(recipe, data, out, progress, start)
     return export(out / "best.pt", out / "rsicd-mini.safetensors")
-
-
-def make_folder(folder: Path) -> None:
-    """Makes an output folder, or says why it cannot be made."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        remedy = "Choose another folder with --out."
-        raise OutputError(f"{folder} cannot be made: {error.strerror}.", remedy) from error
 
 
 def _train(config: TrainingConfig, data: Path, out: Path, progress: ProgressSink, start: Path | None) -> None:

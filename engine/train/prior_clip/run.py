@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from pathlib import Path
 
 import torch
 from lightning.fabric import Fabric
 
 from engine.datasets.captioned_folder import Damaged
-from engine.errors import Cancelled, ModelError, UsageError
+from engine.errors import ModelError, UsageError
 from engine.models.clip_backbone import BuiltClip, chosen_source
 from engine.models.prior_clip.instruction_file import SceneReading, assemble, build_backbone, read_prior
 from engine.models.weights import file_sha256
@@ -23,15 +22,15 @@ from engine.train.prior_clip.scene_reading import learn_scene, save_scene, store
 from engine.train.prior_clip.sources import Opened, open_data
 from engine.train.prior_clip.stream import PairStream
 from engine.train.runs.checkpoint import FREE, Fingerprint
+from engine.train.runs.complete import complete
 from engine.train.runs.files import Files, Outcome, prepare
 from engine.train.runs.hardware import is_first_process, make_fabric
 from engine.train.runs.measure import chance_report
-from engine.train.runs.report import environment
+from engine.train.runs.report import environment, parameter_counts
 from engine.train.seeds import Purpose, derived_seed
 from engine.types import Json, ProgressSink, no_progress
 
 SCENE_FILE = "scene-prior.safetensors"
-log = logging.getLogger(__name__)
 
 
 def train_prior_clip(
@@ -126,10 +125,7 @@ def train_prior_clip(
         "scene_prior": None
         if scene is None
         else {"scenes": len(scene.scenes), "width": scene.prior.hidden.out_features, "val_accuracy": scene.accuracy},
-        "parameters": {
-            "all": sum(p.numel() for p in built.model.parameters()),
-            "trained": sum(p.numel() for p in built.model.parameters() if p.requires_grad),
-        },
+        "parameters": parameter_counts(built.model),
         "environment": environment(fabric.device, fabric.world_size),
     }
     whole = config.model.train_backbone or start is not None
@@ -139,13 +135,7 @@ def train_prior_clip(
     if resume:
         trainer.resume()
     trainer.note([*damaged, *unreadable])
-    try:
-        state = trainer.run()
-    except Cancelled:
-        if files.checkpoint.is_file() and fabric.is_global_zero:
-            log.warning("the last checkpoint is %s; go on from there with --resume", files.checkpoint)
-        raise
-    return Outcome(state, files, chance) if fabric.is_global_zero else None
+    return complete(trainer, chance)
 
 
 def _checked_start(start: Path, backbone: BuiltClip) -> str:

@@ -98,18 +98,7 @@ def save_scene(path: Path, reading: SceneReading, built: BuiltClip) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    identity = built.backbone
-    record = PriorRecord(
-        architecture=identity.architecture,
-        backbone_sha256=identity.sha256,
-        backbone_name=identity.name,
-        mean=built.mean,
-        std=built.std,
-        whole=False,
-        prior_width=reading.prior.hidden.out_features,
-        scenes=reading.scenes,
-        scene_accuracy=reading.accuracy,
-    )
+    record = PriorRecord.of(built, reading, whole=False)
     save_trained(path, {f"scene.{name}": value for name, value in reading.prior.state_dict().items()}, FORMAT, record)
 
 

@@ -1,9 +1,8 @@
-"""Where a run stands, and how it is kept: files are replaced as a whole, so that a kill never leaves half of one."""
+"""Where a run stands, and how it is kept."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.errors import OutputError, UsageError
+from engine.errors import UsageError
+from engine.files import replace_file
 from engine.train.runs.settings import RunConfig
 from engine.types import Json
 
@@ -137,25 +137,3 @@ def differences(stored: Json, current: Json, prefix: str = "") -> list[str]:
         elif a != b:
             found.append(f"{prefix}{name}")
     return found
-
-
-def replace_file(file: Path, write: Callable[[Path], object]) -> None:
-    """Lets ``write`` make a file, and puts it in the place of ``file`` once it is whole and on the disk.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    temporary = file.with_name(f"{file.stem}.{os.getpid()}.part{file.suffix}")
-    try:
-        write(temporary)
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(file)
-    except (OSError, RuntimeError) as error:  # RuntimeError: torch.save's word for a full disk
-        raise OutputError(
-            f"{file} cannot be written: {' '.join(str(error).split())}.",
-            "Free some space, or choose another folder with --out.",
-            path=str(file),
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import OutputError, UsageError
+from engine.errors import UsageError
+from engine.files import make_folder
 from engine.train.runs.checkpoint import State
 
 
@@ -52,9 +53,4 @@ def prepare(files: Files, resume: bool) -> None:
         raise UsageError(
             f"{files.folder} holds a run already.", "Go on with it with --resume, or choose another folder with --out."
         )
-    try:
-        files.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{files.folder} cannot be made: {error.strerror}.", "Choose another folder with --out."
-        ) from error
+    make_folder(files.folder)

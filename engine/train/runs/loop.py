@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from engine.errors import EngineError, UsageError
 from engine.evaluate.retrieval import RetrievalReport
-from engine.train.runs.checkpoint import Fingerprint, State, load_checkpoint, replace_file, save_checkpoint
+from engine.files import replace_file
+from engine.train.runs.checkpoint import Fingerprint, State, load_checkpoint, save_checkpoint
 from engine.train.runs.files import Files
 from engine.train.runs.pictures import Problem
 from engine.train.runs.plot import draw_curves

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import nn
 
+from engine.files import replace_file
 from engine.resources import project_version
-from engine.train.runs.checkpoint import State, replace_file
+from engine.train.runs.checkpoint import State
 from engine.train.runs.settings import RunConfig
 from engine.types import Json
 
@@ -30,6 +32,12 @@ def environment(device: torch.device, world_size: int) -> Json:
         "devices": world_size,
         "threads": torch.get_num_threads(),
     }
+
+
+def parameter_counts(model: nn.Module) -> Json:
+    """How many parameters a network has, and how many of them are trained."""
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    return {"all": sum(size for size, _ in sizes), "trained": sum(size for size, trained in sizes if trained)}
 
 
 def write_report(file: Path, config: RunConfig, state: State, status: str, facts: Mapping[str, object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -163,7 +164,7 @@ def test_a_file_that_cannot_be_written_is_told_and_the_old_one_stays(tmp_path: P
     file = tmp_path / "weights"
     write_tensors(file, {"a": torch.zeros(2)})
     before = file.read_bytes()
-    (tmp_path / "weights.part").mkdir()
+    (tmp_path / f"weights.{os.getpid()}.part").mkdir()  # in the way of what is written
     for write in (lambda: write_tensors(file, {"a": torch.ones(2)}), lambda: write_text(file, "new")):
         with pytest.raises(OutputError, match="Make room there"):
             write()

@@ -18,13 +18,13 @@ from safetensors.torch import load_file, save_file
 
 from engine.cli.main import main
 from engine.errors import Cancelled, UsageError
+from engine.files import replace_file
 from engine.models.mps_clip.adapter_file import load_adapters
 from engine.models.registry import load_model
 from engine.resources import resource_path
 from engine.train.mps_clip.config import read_config
 from engine.train.mps_clip.network import build_network
 from engine.train.mps_clip.run import train_mps_clip
-from engine.train.runs.checkpoint import replace_file
 from engine.train.runs.loop import schedule
 from engine.types import Json, Progress, no_progress
 from tests.support.mps_clip_training import IMAGES, SETTINGS, SIDE
