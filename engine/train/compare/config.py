@@ -51,9 +51,9 @@ class CompareConfig:
     vocabulary: int = 7900
     head_steps: int = 150
     feature_dropout: float = 0.3
-    lr_image: float = 1e-4
-    lr_text: float = 3e-5
-    lr_heads: float = 2e-4
+    lr_image: float = 3e-4
+    lr_text: float = 1e-4
+    lr_heads: float = 5e-4
     lr_parts: float = 6e-4
     weight_decay: float = 0.02
     gradient_clip: float = 2.0
