@@ -136,6 +136,8 @@ def _lines(result: SearchResult, args: argparse.Namespace) -> list[str]:
     lines = [f"{result.query} - keywords: {', '.join(result.keywords.positives)}", *table(header, rows)]
     if result.keywords.negatives:
         lines[0] += f"; not: {', '.join(result.keywords.negatives)}"
+    for word, known in result.words_read_as.items():
+        lines[0] += f"; {word} read as: {', '.join(known)}"
     lines.append(
         f"{len(result.hits)} hits in {counts.tiles} tiles ({counts.encoded} encoded now, {counts.reused} from before)"
         f" in {timings.total:.1f} s: index {timings.index:.1f}, rank {timings.rank:.2f}, refine {timings.refine:.1f}"

@@ -12,7 +12,7 @@ from typing import Any
 from engine.config import SearchOptions, SegmenterName
 from engine.errors import EngineError
 from engine.evaluate.drawn_scene import evaluate_scene
-from engine.evaluate.everyday import evaluate_everyday
+from engine.evaluate.everyday import DEVELOPMENT_PAIRS, EVERYDAY_PAIRS, evaluate_everyday
 from engine.evaluate.mosaic_search import evaluate_mosaic
 from engine.evaluate.regions import StudySettings, study_regions, table_lines
 from engine.index.folder import IndexFolder
@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     mosaic = commands.add_parser("mosaic", help="RSICD images on one georeferenced canvas")
     mosaic.add_argument("--captions", type=int, default=200)
     everyday = commands.add_parser("everyday", help="everyday wording against the benchmark's, on the same canvas")
+    everyday.add_argument("--development", action="store_true", help="the words that settings are chosen by")
     for with_data in (mosaic, everyday):
         with_data.add_argument("--data", type=Path, required=True, help="folder of RSICD")
         with_data.add_argument("--split", choices=["val", "test"], required=True)
@@ -77,7 +78,8 @@ def run(args: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
         options = options.model_copy(update={"overlap": args.overlap or 0.0})
         where = (searcher, args.data, args.split, work, options)
         if args.command == "everyday":
-            return [evaluate_everyday(*where, progress=_print_progress).to_json()]
+            pairs = DEVELOPMENT_PAIRS if args.development else EVERYDAY_PAIRS
+            return [evaluate_everyday(*where, progress=_print_progress, pairs=pairs).to_json()]
         return [evaluate_mosaic(*where, args.captions, progress=_print_progress).to_json()]
     if args.overlap is not None:
         options = options.model_copy(update={"overlap": args.overlap})

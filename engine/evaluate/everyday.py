@@ -5,6 +5,7 @@ The pairs were written down before any model was run on them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import numpy as np
 
 from engine.config import SearchOptions
 from engine.datasets.rsicd import read_split
+from engine.evaluate.everyday_development import DEVELOPMENT_WORDS
 from engine.evaluate.mosaic import write_mosaic
 from engine.evaluate.mosaic_search import scene_precision
+from engine.evaluate.wordings import SCENE_NAMES
 from engine.search.pipeline import Searcher
 from engine.types import Progress, ProgressSink, no_progress
 
@@ -82,6 +85,10 @@ EVERYDAY_PAIRS: tuple[tuple[str, str, str], ...] = (
     ("motorway interchange", "viaduct with several roads", "viaduct"),
 )
 
+DEVELOPMENT_PAIRS = tuple(
+    (people, SCENE_NAMES[scene], scene) for scene, words in DEVELOPMENT_WORDS.items() for people in words
+)
+
 
 @dataclass(frozen=True, slots=True)
 class EverydayReport:
@@ -107,12 +114,13 @@ def evaluate_everyday(
     options: SearchOptions,
     seed: int = 0,
     progress: ProgressSink = no_progress,
+    pairs: Sequence[tuple[str, str, str]] = EVERYDAY_PAIRS,
 ) -> EverydayReport:
     """Searches the mosaic of a split for both wordings of each pair; a hit is right if its cell shows the scene."""
     mosaic = write_mosaic(read_split(data, split), folder / f"mosaic-{split}-{seed}.tif", seed)
     precision = {}
-    for done, (people, benchmark, scene) in enumerate(EVERYDAY_PAIRS):
-        progress(Progress("wordings", done, len(EVERYDAY_PAIRS), people))
+    for done, (people, benchmark, scene) in enumerate(pairs):
+        progress(Progress("wordings", done, len(pairs), people))
         both = [scene_precision(searcher, mosaic, words, scene, options) for words in (people, benchmark)]
         precision[people, benchmark] = (both[0], both[1])
     return EverydayReport(precision)

@@ -95,6 +95,8 @@ class ModelEntry(_Record):
         ignored_keys: entries of the weight file that the model has no use for; any other surplus is an error.
         default_score: how regions enter its scores, chosen by validation (a value of
             :class:`engine.models.contract.ScoreMode`); null: as its class has it.
+        wordings: file below ``resources/models/`` that says what the packaged model was not taught in words that it was
+            (:mod:`engine.models.compact.wordings`); null: none.
     """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
@@ -111,6 +113,7 @@ class ModelEntry(_Record):
     std: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
     ignored_keys: tuple[str, ...] = ()
     default_score: Literal["global", "fused", "max_view"] | None = None
+    wordings: str | None = Field(default=None, pattern=r"^[\w.-]+$")
 
     @model_validator(mode="after")
     def _packaged_kind_and_source_agree(self) -> ModelEntry:

@@ -70,6 +70,12 @@ class RetrievalModel(ABC):
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         """Texts to ``(B, E)``."""
 
+    def words_read_as(self, text: str) -> dict[str, tuple[str, ...]]:
+        """Words of a text that the model was not taught, and the known ones that :meth:`encode_texts` takes for them,
+        the nearest first.
+        """
+        return {}
+
     def encode_regions(self, regions: Tensor, mask: Tensor) -> Tensor:
         """Subimages ``(B, n, 3, H, W)`` with validity ``(B, n)`` bool to ``(B, n, E)``; invalid rows are zero."""
         out = torch.zeros((*mask.shape, self.embed_dim), device=self.device)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, normalize
 
 from engine.errors import ModelError
 from engine.models.compact.dual_encoder import CompactParts, DualEncoder
@@ -22,6 +22,7 @@ from engine.models.compact.image_tower import normalise_pixels
 from engine.models.compact.quantised_file import UNREADABLE, read_quantised
 from engine.models.compact.text_tower import TextTowerConfig
 from engine.models.compact.tokenizer import build_tokenizer, tokenize
+from engine.models.compact.wordings import NO_WORDINGS, Wordings
 from engine.models.contract import ModelIdentity, RetrievalModel, ScoreMode
 from engine.models.precision import inference_dtype
 from engine.types import UInt8Array
@@ -39,17 +40,25 @@ class PackagedModel(RetrievalModel):
         identity: goes into the index key.
         image_size: side in pixels at which tiles are encoded; a patch is 32 of them, rounded up at the rim.
         device: where the model runs; the image tower in :func:`engine.models.precision.inference_dtype`.
+        wordings: for words that it was not taught.
 
     Raises:
         ModelError: the file is damaged or of another format, or a tensor is missing or unexpected.
     """
 
-    def __init__(self, file: Path, identity: ModelIdentity, image_size: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        file: Path,
+        identity: ModelIdentity,
+        image_size: int,
+        device: torch.device,
+        wordings: Wordings = NO_WORDINGS,
+    ) -> None:
         vocabulary, text, embed_dim, parts, state = _read(file)
         self.identity, self.image_size, self.device, self.embed_dim = identity, image_size, device, embed_dim
         if parts.views:
             self.score_modes = tuple(ScoreMode)
-        self._dtype = inference_dtype(device)
+        self._dtype, self._wordings = inference_dtype(device), wordings
         self.tokenizer = build_tokenizer(vocabulary, text.positions)
         with torch.device("meta"):
             net = DualEncoder(text, embed_dim, parts=parts)
@@ -82,6 +91,18 @@ class PackagedModel(RetrievalModel):
             return self.net.project(self._tokens(images), PATCH_CONTEXT)
 
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        readings = [self._wordings.read(text) for text in texts]
+        embeddings = self._embed_texts([text for reading in readings for text in reading.texts])
+        shares = torch.tensor([share for reading in readings for share in reading.shares], device=self.device)
+        owners = torch.repeat_interleave(torch.tensor([len(reading.texts) for reading in readings], dtype=torch.int64))
+        sums = torch.zeros(len(texts), self.embed_dim, device=self.device)
+        return normalize(sums.index_add_(0, owners.to(self.device), shares[:, None] * embeddings), dim=-1)
+
+    def words_read_as(self, text: str) -> dict[str, tuple[str, ...]]:
+        return self._wordings.read(text).words
+
+    def _embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """Texts as they are to ``(B, E)``."""
         parts = []
         for start in range(0, len(texts), TEXT_BATCH):
             ids, mask = tokenize(self.tokenizer, texts[start : start + TEXT_BATCH])
@@ -102,9 +123,11 @@ class PackagedModel(RetrievalModel):
         return tokens.float()
 
 
-def load_packaged(file: Path, identity: ModelIdentity, image_size: int, device: torch.device) -> PackagedModel:
+def load_packaged(
+    file: Path, identity: ModelIdentity, image_size: int, device: torch.device, wordings: Wordings = NO_WORDINGS
+) -> PackagedModel:
     """Loads the packaged weights; see :class:`PackagedModel`."""
-    return PackagedModel(file, identity, image_size, device)
+    return PackagedModel(file, identity, image_size, device, wordings)
 
 
 def _read(file: Path) -> tuple[list[str], TextTowerConfig, int, CompactParts, dict[str, Tensor]]:

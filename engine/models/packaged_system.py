@@ -14,6 +14,7 @@ from engine.models.compact.parts_file import HEADS, read_parts
 from engine.models.compact.split import FirstLayers
 from engine.models.compact.system import CompactSystem
 from engine.models.compact.tokenizer import tokenize
+from engine.models.compact.wordings import NO_WORDINGS, Wordings
 from engine.models.contract import ModelIdentity, ScoreMode
 from engine.models.packaged import PATCH_CONTEXT, TEXT_BATCH, PackagedModel
 
@@ -28,6 +29,7 @@ class PackagedSystem(PackagedModel):
         identity: goes into the index key; its weights' digest covers both files.
         image_size: of the packaged model.
         device: where the model runs.
+        wordings: for words that the packaged model was not taught.
 
     Raises:
         ModelError: a file is damaged, or ``parts`` was trained on other packaged weights.
@@ -41,8 +43,9 @@ class PackagedSystem(PackagedModel):
         identity: ModelIdentity,
         image_size: int,
         device: torch.device,
+        wordings: Wordings = NO_WORDINGS,
     ) -> None:
-        super().__init__(base, identity, image_size, device)
+        super().__init__(base, identity, image_size, device, wordings)
         kinds, trained_on, state = read_parts(parts)
         if trained_on != base_sha256:
             raise ModelError(
@@ -76,7 +79,7 @@ class PackagedSystem(PackagedModel):
         with torch.inference_mode():
             return self.system.embed_tokens(self._tokens(images), PATCH_CONTEXT)
 
-    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+    def _embed_texts(self, texts: Sequence[str]) -> Tensor:
         parts = []
         for start in range(0, len(texts), TEXT_BATCH):
             ids, mask = (each.to(self.device) for each in tokenize(self.tokenizer, texts[start : start + TEXT_BATCH]))

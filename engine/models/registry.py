@@ -12,11 +12,13 @@ from engine.models.cards import first_usable_card, require_code_for
 from engine.models.catalogue import DEFAULT_MODEL, ModelEntry, catalogue
 from engine.models.fetch import fetch_weights
 from engine.models.weights import WeightFile, file_sha256
+from engine.resources import resource_path
 from engine.types import ProgressSink, no_progress
 
 if TYPE_CHECKING:
     import torch
 
+    from engine.models.compact.wordings import Wordings
     from engine.models.contract import RetrievalModel
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -103,7 +105,7 @@ def _load_entry(entry: ModelEntry, weights: WeightFile, device: torch.device) ->
 
         preprocessing = f"bilinear {entry.image_size}px mean {entry.mean} std {entry.std}"
         identity = ModelIdentity(entry.id, entry.architecture, weights.sha256, preprocessing)
-        return load_packaged(weights.path, identity, entry.image_size, device)
+        return load_packaged(weights.path, identity, entry.image_size, device, _wordings(entry))
     if entry.kind == "compact_parts":
         return _load_parts(entry, weights, device)
     from engine.models.open_clip_backbone import load_open_clip
@@ -130,7 +132,13 @@ def _load_parts(entry: ModelEntry, parts: WeightFile, device: torch.device) -> R
     both = hashlib.sha256(f"{weights.sha256} {parts.sha256}".encode()).hexdigest()
     preprocessing = f"bilinear {base.image_size}px mean {base.mean} std {base.std}"
     identity = ModelIdentity(entry.id, entry.architecture, both, preprocessing)
-    return PackagedSystem(weights.path, parts.path, weights.sha256, identity, base.image_size, device)
+    return PackagedSystem(weights.path, parts.path, weights.sha256, identity, base.image_size, device, _wordings(entry))
+
+
+def _wordings(entry: ModelEntry) -> Wordings:
+    from engine.models.compact.wordings import NO_WORDINGS, read_wordings
+
+    return NO_WORDINGS if entry.wordings is None else read_wordings(resource_path("models", entry.wordings))
 
 
 def _load_local(model: str, device: torch.device) -> RetrievalModel:

@@ -84,7 +84,12 @@ class Answerer:
             timings=timings,
             mode=self._mode,
             outcomes=tuple(self._outcomes(ranking, spent)),
+            words_read_as=self._words_read_as(keywords),
         )
+
+    def _words_read_as(self, keywords: Keywords) -> dict[str, tuple[str, ...]]:
+        texts = (keywords.positive_text, *keywords.negatives)
+        return {word: known for text in texts for word, known in self._model.words_read_as(text).items()}
 
     def _shortlist(self, ranking: Ranking) -> list[Hit]:
         least = self._options.min_score

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pyproj import CRS
@@ -99,6 +100,7 @@ class SearchResult:
         rasters: that were searched, absolute paths or URIs; a hit names its raster by its place here.
         mode: how the score of refined hits was made.
         outcomes: one a raster, in the order of ``rasters``.
+        words_read_as: words of the query that the model was not taught, and those it took for them.
     """
 
     query: str
@@ -111,3 +113,4 @@ class SearchResult:
     timings: Timings = field(default_factory=Timings)
     mode: ScoreMode = ScoreMode.GLOBAL
     outcomes: tuple[RasterOutcome, ...] = ()
+    words_read_as: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

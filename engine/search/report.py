@@ -34,6 +34,7 @@ def report(result: SearchResult, geometry: bool = False) -> Json:
         "query": result.query,
         "keywords": list(result.keywords.positives),
         "negatives": list(result.keywords.negatives),
+        "words_read_as": {word: list(known) for word, known in result.words_read_as.items()},
         "model": result.model,
         "score": result.mode.value,
         "crs": crs_name(result.crs),

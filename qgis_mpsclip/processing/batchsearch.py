@@ -23,6 +23,7 @@ from qgis_mpsclip.processing.base import EngineAlgorithm, told
 from qgis_mpsclip.processing.queries import collect_queries
 from qgis_mpsclip.processing.rasters import RasterFile, result_crs
 from qgis_mpsclip.processing.replace import is_replaced
+from qgis_mpsclip.read_as import read_as_texts
 from qgis_mpsclip.rendering.area import crs_name
 
 HIT_COUNT = "HIT_COUNT"
@@ -145,7 +146,8 @@ class BatchSearch(EngineAlgorithm):
         if answer is None:
             return {}
         for report in answer["results"]:
-            feedback.pushInfo(tr("{query}: {hits} hits").format(query=report["query"], hits=report["counts"]["hits"]))
+            said = [tr("{hits} hits").format(hits=report["counts"]["hits"]), *read_as_texts(report)]
+            feedback.pushInfo(f"{report['query']}: {'; '.join(said)}")
         if self.parameterAsBoolean(values, p.LOAD_LAYERS, context):
             _load(output, context)
         return {

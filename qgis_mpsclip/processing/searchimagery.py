@@ -28,6 +28,7 @@ from qgis_mpsclip.processing.rasters import RasterFile, raster_file, result_crs,
 from qgis_mpsclip.processing.rendered import Rendering, plan_within_limit
 from qgis_mpsclip.processing.sinks import GEOMETRY, HITS, SUBREGIONS, OutputLayer, ResultLayer, copy_features, discard
 from qgis_mpsclip.processing.styles import stored_style, style_when_loaded
+from qgis_mpsclip.read_as import read_as_texts
 from qgis_mpsclip.rendering.area import crs_name
 from qgis_mpsclip.rendering.plan import RenderPlan
 
@@ -229,6 +230,8 @@ def _tell(report: dict[str, Any], feedback: QgsProcessingFeedback) -> None:
     feedback.pushInfo(tr("Keywords: {words}").format(words=", ".join(report["keywords"]) or "-"))
     if report["negatives"]:
         feedback.pushInfo(tr("Not wanted: {words}").format(words=", ".join(report["negatives"])))
+    for words in read_as_texts(report):
+        feedback.pushInfo(words)
     feedback.pushInfo(
         tr("{hits} hits in {tiles} tiles ({encoded} encoded now, {reused} from the index), {seconds} s").format(
             hits=counts["hits"],

@@ -16,6 +16,7 @@ from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QStackedWidget
 from qgis_mpsclip.errors import MpsClipError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.message_text import bar_html
+from qgis_mpsclip.read_as import read_as_texts
 from qgis_mpsclip.results.actions import HitActions
 from qgis_mpsclip.results.empty_page import EmptyPage
 from qgis_mpsclip.results.export import Export, export_hits
@@ -60,6 +61,7 @@ class ResultsPanel(QWidget):
         self._project = QgsProject.instance()
         self._search: SearchRequest | None = None
         self._running = False
+        self._read_as: list[str] = []
         self._crs = QgsCoordinateReferenceSystem()
         self._layers = ResultLayers(self._project, "", "", self)
         self._moves_map = True
@@ -109,6 +111,7 @@ class ResultsPanel(QWidget):
         if self._search is None:
             return
         self._running = False
+        self._read_as = read_as_texts(report)
         self._crs = _crs(report.get("crs"))
         hits = [hit_from_json(item) for item in report["hits"]]
         if not hits and not report.get("hits_left_out"):
@@ -274,7 +277,7 @@ class ResultsPanel(QWidget):
         self._layers.show_only(None)  # nothing would show its other hits again
         self._layers.deleteLater()
         self._layers = layers or ResultLayers(self._project, search.name, search.query, self)
-        self._search, self._crs = search, crs
+        self._search, self._crs, self._read_as = search, crs, []
         self.note.leave()
         self.reviewer.review_in(self._layers)
         self.thumbnails.stop()
@@ -342,6 +345,7 @@ class ResultsPanel(QWidget):
                 parts.append(words.format(count=verdicts.count(verdict)))
         if self._running and total:
             parts.append(tr("being refined"))
+        parts += self._read_as
         self.summary.setText(" · ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts))
         self.summary.setVisible(bool(parts))
         self._enable()

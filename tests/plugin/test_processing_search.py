@@ -71,6 +71,12 @@ def run(scene_raster: Path, qgis_new_project: None) -> Run:
     return search
 
 
+def test_words_that_the_model_was_not_taught_are_told(run: Run) -> None:
+    feedback = Feedback()
+    run(feedback, QUERY="a creek", REFINE=0)
+    assert "“creek” read as river" in feedback.textLog()
+
+
 def test_hits_and_subregions_come_into_memory_layers(run: Run, scene_raster: Path) -> None:
     feedback = Feedback()
     found = run(feedback, SUBREGIONS="memory:")

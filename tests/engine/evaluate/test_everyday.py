@@ -9,7 +9,7 @@ import pytest
 
 from engine.config import SearchOptions, SegmenterName
 from engine.datasets.rsicd import read_split
-from engine.evaluate.everyday import EVERYDAY_PAIRS, EverydayReport
+from engine.evaluate.everyday import DEVELOPMENT_PAIRS, EVERYDAY_PAIRS, EverydayReport
 from engine.evaluate.mosaic import write_mosaic
 from engine.evaluate.mosaic_search import scene_precision
 from engine.evaluate.wordings import SCENE_NAMES
@@ -26,6 +26,13 @@ def test_every_scene_has_two_pairs_and_no_wording_stands_on_both_sides() -> None
     everyday = {words for words, _, _ in EVERYDAY_PAIRS}
     assert len(everyday) == 60
     assert not everyday & {words for _, words, _ in EVERYDAY_PAIRS}
+
+
+def test_words_that_settings_are_chosen_by_are_others() -> None:
+    assert {scene for _, _, scene in DEVELOPMENT_PAIRS} == set(SCENE_NAMES)
+    words = [words for words, _, _ in DEVELOPMENT_PAIRS]
+    assert len(set(words)) == len(words) == 90
+    assert not set(words) & {words for words, _, _ in EVERYDAY_PAIRS}
 
 
 def test_the_report_has_the_means_of_both_sides() -> None:

@@ -15,6 +15,7 @@ from engine.index.folder import IndexFolder
 from engine.models.contract import ScoreMode
 from engine.search.hits import Hit, SearchResult
 from engine.search.pipeline import Searcher
+from engine.search.report import report
 from engine.segment.contract import Segment
 from engine.text.local import LocalKeywordExtractor
 from engine.types import UInt8Array
@@ -48,6 +49,17 @@ def test_the_tiles_that_show_the_query_come_first(searcher: Searcher, raster: Pa
     assert [hit.rank for hit in result.hits] == [1, 2]
     assert [hit.score for hit in result.hits] == pytest.approx([1.0, 1.0], abs=1e-3)
     assert result.keywords.positives == ("water",)
+
+
+def test_what_the_model_takes_unknown_words_for_is_part_of_the_result(
+    searcher: Searcher, raster: Path, model: ColourModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = {"creek": ("water",), "dune": ("sand",), "lawn": ("grass",)}
+    monkeypatch.setattr(model, "words_read_as", lambda text: {w: table[w] for w in table if w in text}, raising=False)
+    result = searcher.search("water or a creek -dune", [raster], options(segmenter="none"))
+    assert result.words_read_as == {"creek": ("water",), "dune": ("sand",)}
+    assert report(result)["words_read_as"] == {"creek": ["water"], "dune": ["sand"]}
+    assert report(searcher.search("water", [raster], options(segmenter="none")))["words_read_as"] == {}
 
 
 def test_a_second_query_encodes_no_tile(searcher: Searcher, raster: Path, model: ColourModel) -> None:

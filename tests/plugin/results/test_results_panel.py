@@ -70,6 +70,16 @@ def test_hits_appear_with_the_shortlist_and_are_refined_in_place(panel: ResultsP
     assert [hit.score for hit in panel.proxy.shown()] == [hit["score"] for hit in said.report["hits"]]
 
 
+def test_words_that_the_model_was_not_taught_are_told_until_the_next_search(panel: ResultsPanel, said: Said) -> None:
+    panel.begin(said.request())
+    panel.show_shortlist(said.shortlist)
+    panel.finish(said.report | {"words_read_as": {"creek": ["river", "water"]}})
+    assert panel.summary.text().replace("\N{NO-BREAK SPACE}", " ") == "12 hits · “creek” read as river, water"
+    panel.begin(said.request())
+    panel.show_shortlist(said.shortlist)
+    assert "creek" not in panel.summary.text()
+
+
 def test_current_hit_and_map_stay_when_the_final_order_comes(
     panel: ResultsPanel, said: Said, qgis_iface: QgisInterface
 ) -> None:

@@ -1,0 +1,36 @@
+"""What people may say for each of RSICD's scenes: words to choose settings by, none of them among the sixty pairs."""
+
+from __future__ import annotations
+
+DEVELOPMENT_WORDS: dict[str, tuple[str, ...]] = {
+    "airport": ("aerodrome", "airstrip", "jets on the tarmac", "runway"),
+    "bareland": ("barren ground", "wasteland", "vacant land"),
+    "baseballfield": ("ballpark", "ball field", "softball field"),
+    "beach": ("seaside", "shoreline with waves", "seashore"),
+    "bridge": ("footbridge", "causeway over the sea", "suspension bridge"),
+    "center": ("conference hall", "museum", "opera house"),
+    "church": ("basilica", "abbey", "place of worship"),
+    "commercial": ("business district", "shopping mall", "skyscrapers"),
+    "denseresidential": ("slum", "housing estate", "tightly packed homes"),
+    "desert": ("sandy desert", "dunes"),
+    "farmland": ("cropland", "cultivated fields", "plantation"),
+    "forest": ("jungle", "timberland", "rainforest"),
+    "industrial": ("manufacturing plant", "mill", "industrial estate"),
+    "meadow": ("lawn", "prairie", "hayfield"),
+    "mediumresidential": ("detached houses", "villas"),
+    "mountain": ("snowy summit", "cliffs", "mountain ridge"),
+    "park": ("botanical garden", "recreation ground", "urban park"),
+    "parking": ("parking garage", "lot full of automobiles", "parking area"),
+    "playground": ("athletics track", "sports field", "athletic field"),
+    "pond": ("lagoon", "pool of water", "fishpond"),
+    "port": ("harbor", "wharf", "shipyard", "quay with vessels"),
+    "railwaystation": ("railroad depot", "train depot", "rail yard"),
+    "resort": ("vacation resort", "holiday hotel", "spa hotel"),
+    "river": ("creek", "stream", "brook"),
+    "school": ("university", "academy", "kindergarten"),
+    "sparseresidential": ("cottage", "ranch", "cabin in the woods"),
+    "square": ("piazza", "town square", "public square"),
+    "stadium": ("coliseum", "football ground with seats", "amphitheatre"),
+    "storagetanks": ("fuel tanks", "oil depot", "gas holders"),
+    "viaduct": ("overpass", "freeway junction", "cloverleaf"),
+}
