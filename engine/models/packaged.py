@@ -105,10 +105,14 @@ class PackagedModel(RetrievalModel):
         """Texts as they are to ``(B, E)``."""
         parts = []
         for start in range(0, len(texts), TEXT_BATCH):
-            ids, mask = tokenize(self.tokenizer, texts[start : start + TEXT_BATCH])
+            ids, mask = (each.to(self.device) for each in tokenize(self.tokenizer, texts[start : start + TEXT_BATCH]))
             with torch.inference_mode():
-                parts.append(self.net.embed_texts(ids.to(self.device), mask.to(self.device)).float())
+                parts.append(self._embed_pieces(ids, mask))
         return torch.cat(parts) if parts else torch.zeros(0, self.embed_dim, device=self.device)
+
+    def _embed_pieces(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Word pieces ``(B, L)`` with their mask to ``(B, E)`` float32."""
+        return self.net.embed_texts(ids, mask).float()
 
     def region_views(self, region_feature: Tensor) -> Tensor:
         if not self.net.parts.views:

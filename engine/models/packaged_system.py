@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,10 +12,9 @@ from engine.models.compact.image_tower import token_count
 from engine.models.compact.parts_file import HEADS, read_parts
 from engine.models.compact.split import FirstLayers
 from engine.models.compact.system import CompactSystem
-from engine.models.compact.tokenizer import tokenize
 from engine.models.compact.wordings import NO_WORDINGS, Wordings
 from engine.models.contract import ModelIdentity, ScoreMode
-from engine.models.packaged import PATCH_CONTEXT, TEXT_BATCH, PackagedModel
+from engine.models.packaged import PATCH_CONTEXT, PackagedModel
 
 
 class PackagedSystem(PackagedModel):
@@ -79,13 +77,8 @@ class PackagedSystem(PackagedModel):
         with torch.inference_mode():
             return self.system.embed_tokens(self._tokens(images), PATCH_CONTEXT)
 
-    def _embed_texts(self, texts: Sequence[str]) -> Tensor:
-        parts = []
-        for start in range(0, len(texts), TEXT_BATCH):
-            ids, mask = (each.to(self.device) for each in tokenize(self.tokenizer, texts[start : start + TEXT_BATCH]))
-            with torch.inference_mode():
-                parts.append(self.system.embed_texts(self._states(ids, mask).float(), mask))
-        return torch.cat(parts) if parts else torch.zeros(0, self.embed_dim, device=self.device)
+    def _embed_pieces(self, ids: Tensor, mask: Tensor) -> Tensor:
+        return self.system.embed_texts(self._states(ids, mask).float(), mask)
 
     def region_views(self, region_feature: Tensor) -> Tensor:
         if not self.system.parts.views:
