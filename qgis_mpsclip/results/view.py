@@ -36,6 +36,7 @@ from qgis_mpsclip.results.request import SearchRequest
 from qgis_mpsclip.results.review import ACCEPTED, REJECTED, Review, read_reviews
 from qgis_mpsclip.results.reviewing import Reviewer
 from qgis_mpsclip.results.thumbnails import ThumbnailLoader
+from qgis_mpsclip.results.wording import summary_text
 from qgis_mpsclip.settings import Settings
 
 MAP_FILTER_MS = 120  # the list follows the slider at once, the map when it rests so long
@@ -337,17 +338,10 @@ class ResultsPanel(QWidget):
         self.filters.setVisible(total > 0)
         self.title.setText(self._search.name if self._search is not None else tr("Results"))
         self.bar.setVisible(total > 0)
-        verdicts = [review.verdict for review in self.model.reviews().values()]
-        words = tr("{total} hits") if shown == total else tr("{shown} of {total} hits")
-        parts = [words.format(shown=shown, total=total)] if total else []
-        for verdict, words in ((ACCEPTED, tr("{count} accepted")), (REJECTED, tr("{count} rejected"))):
-            if verdict in verdicts:
-                parts.append(words.format(count=verdicts.count(verdict)))
-        if self._running and total:
-            parts.append(tr("being refined"))
-        parts += self._read_as
-        self.summary.setText(" · ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts))
-        self.summary.setVisible(bool(parts))
+        refining = [tr("being refined")] if self._running else []
+        summary = summary_text(shown, total, self.model.reviews().values(), [*refining, *self._read_as])
+        self.summary.setText(summary)
+        self.summary.setVisible(bool(summary))
         self._enable()
 
     def _enable(self, *_: object) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import PurePath
 
 from qgis.PyQt.QtCore import QLocale
 
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.results.hits import Hit
+from qgis_mpsclip.results.review import ACCEPTED, REJECTED, Review
 
 MOST_DECIMALS = 4
 
@@ -40,6 +42,25 @@ def keywords_text(hit: Hit) -> str:
     if hit.keywords:
         return ", ".join(word if count == 1 else f"{word} ×{count}" for word, count in hit.keywords.items())
     return tr("nothing outlined") if hit.refined else tr("not outlined")
+
+
+def summary_text(shown: int, total: int, reviews: Iterable[Review], more: Iterable[str]) -> str:
+    """How many hits there are and what was said of them; lines break between statements only. Empty without hits.
+
+    Args:
+        shown: how many the list shows.
+        total: how many there are.
+        more: further statements.
+    """
+    if not total:
+        return ""
+    words = tr("{total} hits") if shown == total else tr("{shown} of {total} hits")
+    verdicts = [review.verdict for review in reviews]
+    parts = [words.format(shown=shown, total=total)]
+    for verdict, words in ((ACCEPTED, tr("{count} accepted")), (REJECTED, tr("{count} rejected"))):
+        if verdict in verdicts:
+            parts.append(words.format(count=verdicts.count(verdict)))
+    return " · ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in [*parts, *more])
 
 
 def raster_name(raster: str) -> str:
