@@ -114,7 +114,8 @@ def _said(
         f"Backbone {backbone}; {config.steps} steps of {config.batch} pairs at {side} px, seeds {seeds}, "
         "averaged weights after the last step, no choosing among steps. A system is compared with the plain backbone, "
         f"a system without a part with that system. Nothing is concluded from less than {threshold(runs):.2f} mR: "
-        "the spread over seeds, or what is known as noise of a mean over so many seeds where that is more.",
+        "the spread over seeds, or what is known as noise of a mean over so many seeds where that is more; nor where "
+        "the seeds do not agree on the sign.",
         "",
         f"All runs of a seed begin at val mR {_mean(begun)}. The scene prior names {100 * fmean(accuracies):.1f} % of "
         "the scenes of val. Overlap: share of the nearest neighbours of val's images that are of another scene.",

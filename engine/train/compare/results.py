@@ -117,7 +117,7 @@ def summaries(runs: Sequence[Run], tests: dict[tuple[str, int], float]) -> list[
                 label=own[0].label,
                 val_mr=tuple(run.val_mr for run in own),
                 difference=difference,
-                says=verdict(difference, within),
+                says=verdict(differences, within),
                 test_mr=tuple(tests[name, run.seed] for run in own if (name, run.seed) in tests),
                 overlap=fmean(overlaps) if overlaps else None,
                 trained=own[0].trained,
@@ -129,13 +129,16 @@ def summaries(runs: Sequence[Run], tests: dict[tuple[str, int], float]) -> list[
     return rows
 
 
-def verdict(difference: float | None, within: float) -> str:
-    """What a difference says: nothing where it is less than ``within``, a :func:`threshold`."""
-    if difference is None:
+def verdict(differences: Sequence[float], within: float) -> str:
+    """What differences in the same seeds say: nothing where their mean is less than ``within``, a :func:`threshold`,
+    or where the seeds do not agree on the sign; empty without any.
+    """
+    if not differences:
         return ""
-    if abs(difference) < within:
+    agree = len({difference > 0 for difference in differences}) == 1
+    if abs(fmean(differences)) < within or not agree:
         return "nothing"
-    return "gain" if difference > 0 else "loss"
+    return "gain" if differences[0] > 0 else "loss"
 
 
 def part_gains(runs: Sequence[Run], ablations: Sequence[Row] = ABLATIONS) -> dict[str, float]:

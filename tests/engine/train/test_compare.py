@@ -74,6 +74,15 @@ def test_nothing_is_concluded_from_less_than_the_spread() -> None:
     assert [row.says for row in summaries(alike, {})] == ["", "nothing"]
 
 
+def test_nothing_is_concluded_where_the_seeds_disagree() -> None:
+    same = [run_of("plain", 18.0, seed) for seed in (0, 1, 2)]
+    apart = [run_of("osdpm", 18.0 + d, seed) for seed, d in enumerate((-0.1, 1.5, 1.6))]
+    assert threshold([*same, *apart]) < 1.0
+    assert [row.says for row in summaries([*same, *apart], {})] == ["", "nothing"]
+    agreed = [replace(run, val_mr=run.val_mr + 0.2) for run in apart]
+    assert [row.says for row in summaries([*same, *agreed], {})] == ["", "gain"]
+
+
 def test_the_clustering_is_judged_in_the_seeds_that_have_both_rows() -> None:
     runs = [replace(run_of("osdpm", 18.0, seed), overlap=0.25) for seed in (0, 1)]
     runs += [run_of("osdpm-no-osfcm", 18.0), replace(run_of("osdpm-no-osfcm", 18.0, 2), overlap=0.1)]
