@@ -45,12 +45,15 @@ class RetrievalModel(ABC):
     """A dual encoder for tiles and words.
 
     Images enter as float32 ``(B, 3, H, W)`` tensors made by :meth:`preprocess`; H = W = :attr:`image_size`.
+
+    ``text_reading`` names what embeddings of texts depend on beside ``identity``; empty: nothing.
     """
 
     identity: ModelIdentity
     image_size: int
     embed_dim: int
     device: torch.device
+    text_reading: str = ""
     default_mode: ScoreMode = ScoreMode.GLOBAL
     score_modes: tuple[ScoreMode, ...] = (ScoreMode.GLOBAL, ScoreMode.FUSED)
 

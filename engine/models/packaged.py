@@ -59,6 +59,7 @@ class PackagedModel(RetrievalModel):
         if parts.views:
             self.score_modes = tuple(ScoreMode)
         self._dtype, self._wordings = inference_dtype(device), wordings
+        self.text_reading = wordings.digest
         self.tokenizer = build_tokenizer(vocabulary, text.positions)
         with torch.device("meta"):
             net = DualEncoder(text, embed_dim, parts=parts)

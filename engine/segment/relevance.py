@@ -83,7 +83,8 @@ class RelevanceSegmenter:
         self._prompts = PromptEnsemble(model)
         self._offset: tuple[float, float] | None = None
         values = ",".join(f"{value:g}" for value in astuple(self._settings))
-        self.identity = f"relevance-{VERSION}({values};{'/'.join(TEMPLATES)})"
+        texts = "/".join([*TEMPLATES, model.text_reading] if model.text_reading else TEMPLATES)
+        self.identity = f"relevance-{VERSION}({values};{texts})"
 
     def segment(self, tiles: Sequence[UInt8Array], keywords: Sequence[Sequence[str]]) -> list[list[Segment]]:
         """See the contract; tiles of equal size are encoded together. A tile's result depends on the tile alone."""

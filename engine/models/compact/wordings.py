@@ -8,6 +8,7 @@ in known words. What a model was taught is in no table and stays as it is.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ OWN_SHARE = 0.3  # of the text as it is
 LONGEST_PHRASE = 3  # words
 MOST_TEXTS = 8  # that one text is said by
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+_DIGITS = 12
 _Table = TypeAdapter(dict[str, dict[str, float]])
 
 
@@ -49,10 +51,11 @@ class Wordings:
     Args:
         table: for words and phrases that the model does not know, lower case and in singular, the known nouns and their
             shares.
+        digest: tells tables apart; empty for none.
     """
 
-    def __init__(self, table: Mapping[str, Mapping[str, float]]) -> None:
-        self._table = table
+    def __init__(self, table: Mapping[str, Mapping[str, float]], digest: str = "") -> None:
+        self._table, self.digest = table, digest
 
     def read(self, text: str) -> Reading:
         """How a text is to be embedded; of overlapping phrases the longest counts."""
@@ -96,7 +99,8 @@ class Wordings:
 
     def _nouns(self, phrase: str) -> Mapping[str, float] | None:
         key = " ".join(phrase.lower().split())
-        return self._table.get(key) or self._table.get(singular(key))
+        forms = (key, singular(key), singular(key.replace("-", " ")))
+        return next((self._table[form] for form in forms if form in self._table), None)
 
 
 NO_WORDINGS = Wordings({})
@@ -110,7 +114,8 @@ def read_wordings(file: Path) -> Wordings:
         ModelError: it cannot be read.
     """
     try:
-        words = _Table.validate_python(json.loads(file.read_text(encoding="utf-8"))["words"])
+        content = file.read_bytes()
+        words = _Table.validate_python(json.loads(content)["words"])
     except (OSError, KeyError, TypeError, ValueError, ValidationError) as error:
         raise ModelError(f"The word table {file} cannot be read: {error}.", "Reinstall the plugin.") from error
-    return Wordings(words)
+    return Wordings(words, hashlib.sha256(content).hexdigest()[:_DIGITS])

@@ -14,6 +14,7 @@ from engine.models.contract import RetrievalModel
 from engine.models.registry import load_model
 from engine.resources import resource_path
 from engine.segment.prompts import TEMPLATES
+from engine.segment.relevance import RelevanceSegmenter
 
 TABLE = resource_path("models", "rsicd-words.json")
 CREEK = {"creek": {"river": 0.75, "lake": 0.25}, "mill": {"factory": 1.0}, "car park": {"parking lot": 1.0}}
@@ -31,6 +32,10 @@ def test_an_unknown_word_is_said_by_all_its_nouns_where_it_stands() -> None:
     assert reading.texts == ("A creek, beside trees", "A river, beside trees", "A lake, beside trees")
     assert reading.shares == pytest.approx((OWN_SHARE, (1 - OWN_SHARE) * 0.75, (1 - OWN_SHARE) * 0.25))
     assert reading.words == {"creek": ("river", "lake")}
+
+
+def test_a_hyphen_is_a_gap() -> None:
+    assert Wordings(CREEK).read("two car-parks").words == {"car-parks": ("parking lot",)}
 
 
 @pytest.mark.parametrize("text", ["two creeks", "TWO CREEKS", "two\tCreeks"])
@@ -56,6 +61,17 @@ def test_a_damaged_table_is_told(tmp_path: Path, content: str) -> None:
     file.write_text(content)
     with pytest.raises(ModelError, match="word table"):
         read_wordings(file)
+
+
+def test_outlines_that_are_kept_belong_to_their_table(tmp_path: Path) -> None:
+    model = load_model("rsicd-mini", "cpu")
+    now = RelevanceSegmenter(model).identity
+    (tmp_path / "other.json").write_text('{"words": {"creek": {"lake": 1.0}}}')
+    identities = {now}
+    for wordings in (read_wordings(tmp_path / "other.json"), NO_WORDINGS):
+        model.text_reading = wordings.digest
+        identities.add(RelevanceSegmenter(model).identity)
+    assert len(identities) == 3
 
 
 def test_the_shipped_table_is_sound() -> None:
