@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
+from heapq import nlargest
+from operator import itemgetter
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from engine.errors import ModelError
 from engine.text.words import singular
@@ -59,26 +60,21 @@ class Wordings:
 
     def read(self, text: str) -> Reading:
         """How a text is to be embedded; of overlapping phrases the longest counts."""
-        pieces: list[Sequence[tuple[str, float]]] = []
         words: dict[str, tuple[str, ...]] = {}
-        at = 0
+        said, at = [("", 1.0)], 0
         for start, end, nouns in self._unknown(text):
-            pieces += [((text[at:start], 1.0),), tuple(nouns.items())]
             words[text[start:end]] = tuple(nouns)
-            at = end
+            longer = (
+                (before + text[at:start] + noun, share * factor)
+                for before, share in said
+                for noun, factor in nouns.items()
+            )
+            said, at = nlargest(MOST_TEXTS, longer, key=itemgetter(1)), end  # the best all begin with some of the best
         if not words:
             return Reading((text,), (1.0,), {})
-        pieces.append(((text[at:], 1.0),))
-        said: dict[str, float] = {}
-        for parts in product(*pieces):
-            share = 1.0
-            for _, factor in parts:
-                share *= factor
-            said["".join(part for part, _ in parts)] = share
-        best = sorted(said.items(), key=lambda item: -item[1])[:MOST_TEXTS]
-        total = sum(share for _, share in best)
-        shares = (OWN_SHARE, *((1 - OWN_SHARE) * share / total for _, share in best))
-        return Reading((text, *(said_so for said_so, _ in best)), shares, words)
+        total = sum(share for _, share in said)
+        shares = (OWN_SHARE, *((1 - OWN_SHARE) * share / total for _, share in said))
+        return Reading((text, *(before + text[at:] for before, _ in said)), shares, words)
 
     def _unknown(self, text: str) -> list[tuple[int, int, Mapping[str, float]]]:
         """Unknown words and phrases: where they begin and end, and the nouns for them."""
@@ -116,6 +112,6 @@ def read_wordings(file: Path) -> Wordings:
     try:
         content = file.read_bytes()
         words = _Table.validate_python(json.loads(content)["words"])
-    except (OSError, KeyError, TypeError, ValueError, ValidationError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"The word table {file} cannot be read: {error}.", "Reinstall the plugin.") from error
     return Wordings(words, hashlib.sha256(content).hexdigest()[:_DIGITS])

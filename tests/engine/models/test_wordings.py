@@ -55,6 +55,13 @@ def test_many_unknown_words_do_not_make_many_texts() -> None:
     assert sum(reading.shares) == pytest.approx(1)
 
 
+def test_a_text_of_unknown_words_alone_is_read_at_once() -> None:
+    """Sixty words of three nouns each have more combinations than could ever be listed."""
+    reading = Wordings({"creek": {"river": 0.5, "water": 0.3, "lake": 0.2}}).read(" ".join(["creek"] * 60))
+    assert len(reading.texts) == 1 + MOST_TEXTS
+    assert reading.texts[1] == " ".join(["river"] * 60)
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"words": {"creek": "river"}}', '{"words": 1}'])
 def test_a_damaged_table_is_told(tmp_path: Path, content: str) -> None:
     file = tmp_path / "words.json"
