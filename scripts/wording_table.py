@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
-from wordnet_synonyms import Encoder, Sense, captions_of_nouns, read_wordnet, usable
+from wordnet_synonyms import Encoder, captions_of_nouns, read_wordnet, usable
 
 from engine.datasets.rsicd import read_split
 from engine.resources import resource_path
@@ -34,6 +34,7 @@ from engine.text.words import singular
 
 KINDS = {6, 14, 15, 17, 20}  # WordNet's files noun.artifact, .group, .location, .object, .plant
 SENSES = 4  # of a word, the most frequent ones
+PROMPT_WORDS = {word for template in TEMPLATES for word in template.split()}
 TAUGHT = 20  # a word, or phrase, that so many training captions have is left to the model
 FEWEST_CAPTIONS = 20  # of a noun that others are said by
 CAPTIONS_READ = 60  # of those with a noun
@@ -56,7 +57,6 @@ class Nouns:
         )  # what is in no dictionary and not frequent is misspelt
         self.words = encode(self.names)
         self.context = normalize(torch.stack([encode(captions[n][:CAPTIONS_READ]).mean(0) for n in self.names]), dim=-1)
-        self.place = {name: i for i, name in enumerate(self.names)}
         self._below: dict[str, list[tuple[int, int]]] = {}
         for i, name in enumerate(self.names):
             senses = [s for s in wordnet.index.get(name, []) if wordnet.senses[s].kind in KINDS]
@@ -80,7 +80,6 @@ class WordNet:
     """Noun senses and their order."""
 
     def __init__(self, folder: Path) -> None:
-        self.senses: dict[str, Sense]
         self.senses, self.index = read_wordnet(folder)
         self.size = cache(self._size)
 
@@ -137,8 +136,7 @@ def phrases_taught(rsicd: Path) -> Counter[str]:
 
 
 def wanted(word: str, taught: Counter[str]) -> bool:
-    prompts = {w for template in TEMPLATES for w in template.split()}
-    return usable(word) and word not in prompts and taught[singular(word)] < TAUGHT
+    return usable(word) and word not in PROMPT_WORDS and taught[singular(word)] < TAUGHT
 
 
 def nearest(nearness: Tensor, names: Sequence[str]) -> dict[str, float]:

@@ -95,8 +95,8 @@ class ModelEntry(_Record):
         ignored_keys: entries of the weight file that the model has no use for; any other surplus is an error.
         default_score: how regions enter its scores, chosen by validation (a value of
             :class:`engine.models.contract.ScoreMode`); null: as its class has it.
-        wordings: file below ``resources/models/`` that says what the packaged model was not taught in words that it was
-            (:mod:`engine.models.compact.wordings`); null: none.
+        wordings: of the packaged model, and of parts on it: file below ``resources/models/`` that says what it was not
+            taught in words that it was (:mod:`engine.models.compact.wordings`); null: none.
     """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")

@@ -132,7 +132,7 @@ def _load_parts(entry: ModelEntry, parts: WeightFile, device: torch.device) -> R
     both = hashlib.sha256(f"{weights.sha256} {parts.sha256}".encode()).hexdigest()
     preprocessing = f"bilinear {base.image_size}px mean {base.mean} std {base.std}"
     identity = ModelIdentity(entry.id, entry.architecture, both, preprocessing)
-    return PackagedSystem(weights.path, parts.path, weights.sha256, identity, base.image_size, device, _wordings(entry))
+    return PackagedSystem(weights.path, parts.path, weights.sha256, identity, base.image_size, device, _wordings(base))
 
 
 def _wordings(entry: ModelEntry) -> Wordings:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TypeVar, get_origin
+from typing import Any, TypeVar, get_origin
 
 from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError, safe_open
@@ -41,6 +41,17 @@ class BackboneRecord(BaseModel):
     backbone_name: str
     mean: Channels
     std: Channels
+
+
+def backbone_fields(backbone: BackboneIdentity, mean: Channels, std: Channels) -> dict[str, Any]:
+    """What :class:`BackboneRecord` says of a model that was built on ``backbone``."""
+    return {
+        "architecture": backbone.architecture,
+        "backbone_sha256": backbone.sha256,
+        "backbone_name": backbone.name,
+        "mean": mean,
+        "std": std,
+    }
 
 
 Record = TypeVar("Record", bound=BackboneRecord)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +30,7 @@ from qgis_mpsclip.rendering.job import RenderJob
 from qgis_mpsclip.rendering.plan import ground_resolution, plan_rendering
 from qgis_mpsclip.rendering.rendered import RenderedRasters
 from qgis_mpsclip.rendering.sources import crs_differs, engine_source
+from tests.plugin.support.http_server import png, serving
 
 WORLD = 20037508.342789244
 MERCATOR = QgsCoordinateReferenceSystem("EPSG:3857")
@@ -99,13 +99,7 @@ def _png(width: int, height: int, bands: Sequence[bytes]) -> bytes:
     picture = gdal.GetDriverByName("MEM").Create("", width, height, 3)
     for band, values in enumerate(bands, start=1):
         picture.GetRasterBand(band).WriteRaster(0, 0, width, height, values)
-    name = f"/vsimem/{threading.get_ident()}.png"
-    gdal.GetDriverByName("PNG").CreateCopy(name, picture)
-    file = gdal.VSIFOpenL(name, "rb")
-    content = bytes(gdal.VSIFReadL(1, 1 << 22, file))
-    gdal.VSIFCloseL(file)
-    gdal.Unlink(name)
-    return content
+    return png(picture)
 
 
 HTTP_GET = '<DCPType><HTTP><Get><OnlineResource xlink:href="ADDRESS"/></Get></HTTP></DCPType>'
@@ -128,12 +122,8 @@ CAPABILITIES = """<?xml version="1.0"?>
 @pytest.fixture
 def tile_server() -> Iterator[MapServer]:
     server = MapServer()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(server):
+        yield server
 
 
 @pytest.fixture

@@ -11,7 +11,13 @@ from engine.errors import ModelError
 from engine.models.checkpoint import read_state_dict
 from engine.models.contract import ScoreMode
 from engine.models.mps_clip.build import BuiltMpsClip
-from engine.models.trained_file import BackboneRecord, read_trained_record, require_backbone, save_trained
+from engine.models.trained_file import (
+    BackboneRecord,
+    backbone_fields,
+    read_trained_record,
+    require_backbone,
+    save_trained,
+)
 
 FORMAT = "mpsclip-adapters-1"
 PREFIX = "mps_clip:"
@@ -36,17 +42,13 @@ class AdapterRecord(BackboneRecord):
 
     @classmethod
     def of(cls, built: BuiltMpsClip, default_mode: ScoreMode) -> AdapterRecord:
-        model, backbone = built.model, built.backbone
+        model = built.model
         return cls(
-            architecture=backbone.architecture,
-            backbone_sha256=backbone.sha256,
-            backbone_name=backbone.name,
+            **backbone_fields(built.backbone, built.mean, built.std),
             bottleneck=model.bottleneck,
             adapter_heads=model.adapter_heads,
             views=len(model.mpr_head.heads),
             temperature=float(model.temperature),
-            mean=built.mean,
-            std=built.std,
             default_mode=default_mode,
         )
 

@@ -13,7 +13,13 @@ from engine.models.clip_backbone import BackboneIdentity, BackboneSource, BuiltC
 from engine.models.prior_clip.instruction import require_tower
 from engine.models.prior_clip.instruction_network import TEMPERATURE, PriorClip, clip_of
 from engine.models.prior_clip.scene_prior import ScenePrior
-from engine.models.trained_file import BackboneRecord, read_trained_record, require_backbone, save_trained
+from engine.models.trained_file import (
+    BackboneRecord,
+    backbone_fields,
+    read_trained_record,
+    require_backbone,
+    save_trained,
+)
 
 FORMAT = "mpsclip-prior-1"
 PREFIX = "prior_clip:"
@@ -37,13 +43,8 @@ class PriorRecord(BackboneRecord):
 
     @classmethod
     def of(cls, built: BuiltClip | BuiltPriorClip, scene: SceneReading | None, *, whole: bool) -> PriorRecord:
-        backbone = built.backbone
         return cls(
-            architecture=backbone.architecture,
-            backbone_sha256=backbone.sha256,
-            backbone_name=backbone.name,
-            mean=built.mean,
-            std=built.std,
+            **backbone_fields(built.backbone, built.mean, built.std),
             whole=whole,
             prior_width=0 if scene is None else scene.prior.hidden.out_features,
             scenes=() if scene is None else scene.scenes,

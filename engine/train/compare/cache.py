@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import interpolate
 from torch.nn.utils.rnn import pad_sequence
@@ -27,7 +26,7 @@ from engine.models.compact.tokenizer import tokenize
 from engine.models.precision import inference_dtype
 from engine.train.compare.backbone import Backbone
 from engine.train.compare.config import CompareConfig
-from engine.train.compare.writing import write_tensors
+from engine.train.compare.kept_files import read_tensors, write_tensors
 from engine.train.packaged.augment import augment
 from engine.train.seeds import Purpose, derived_seed
 from engine.types import Json, Progress, ProgressSink
@@ -112,10 +111,9 @@ def image_cache(
             "view": [view, config.smallest_crop, config.jitter] if view else [],
         }
         file = folder / f"{name}-v{view}.safetensors"
-        kept = _read(file, settings)
-        if kept is None:
-            kept = _encode(images, view, backbone, config, device, progress, f"{name} view {view + 1} of {views}")
-            write_tensors(file, kept, {"settings": _digest(settings)})
+        stage = f"{name} view {view + 1} of {views}"
+        make = partial(_encode, images, view, backbone, config, device, progress, stage)
+        kept = _kept(file, settings, make)
         maps.append(kept["maps"])
         pooled.append(kept["pooled"])
     return ImageCache(maps, pooled)
@@ -127,10 +125,8 @@ def text_cache(
     """The states of these texts from ``NAME-texts.safetensors`` in ``folder``, which exists; made where missing."""
     settings: Json = {"backbone": backbone.digest, "texts": list(texts)}
     file = folder / f"{name}-texts.safetensors"
-    kept = _read(file, settings)
-    if kept is None:
-        kept = _encode_texts(texts, backbone, device, progress, f"{name} texts")
-        write_tensors(file, kept, {"settings": _digest(settings)})
+    make = partial(_encode_texts, texts, backbone, device, progress, f"{name} texts")
+    kept = _kept(file, settings, make)
     lengths = kept["lengths"]
     return TextCache(kept["states"], lengths.cumsum(0) - lengths, lengths, kept["pooled"])
 
@@ -193,15 +189,12 @@ def _encode_texts(
     return {"states": torch.cat(states), "lengths": lengths, "pooled": torch.stack(pooled)}
 
 
-def _read(file: Path, settings: Json) -> dict[str, Tensor] | None:
-    """What an earlier call kept under the same settings."""
-    try:
-        with safe_open(file, "pt") as stored:
-            metadata = stored.metadata() or {}
-        return load_file(file) if metadata.get("settings") == _digest(settings) else None
-    except (OSError, SafetensorError):  # none, or cut while it was written
-        return None
-
-
-def _digest(settings: Json) -> str:
-    return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
+def _kept(file: Path, settings: Json, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """What an earlier call kept under the same settings, else made and written."""
+    digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
+    found = read_tensors(file, digest)
+    if found is not None:
+        return found[0]
+    made = make()
+    write_tensors(file, made, {"settings": digest})
+    return made

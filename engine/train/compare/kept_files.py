@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engine.files import replace_file
@@ -20,6 +21,20 @@ def write_tensors(file: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
         OutputError: it cannot be written.
     """
     replace_file(file, lambda part: save_file(dict(tensors), part, metadata=metadata), _REMEDY)
+
+
+def read_tensors(file: Path, settings: str) -> tuple[dict[str, Tensor], dict[str, str]] | None:
+    """Tensors and metadata of a file that :func:`write_tensors` wrote with these ``settings`` in its metadata.
+
+    Returns:
+        None where there is none, where it cannot be read, and where it was made with others.
+    """
+    try:
+        with safe_open(file, "pt") as stored:
+            metadata = stored.metadata() or {}
+        return (load_file(file), metadata) if metadata.get("settings") == settings else None
+    except (OSError, SafetensorError):
+        return None
 
 
 def write_text(file: Path, text: str) -> None:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import dropout, normalize
 
@@ -20,7 +18,7 @@ from engine.train.compare.backbone import Backbone
 from engine.train.compare.cache import ImageCache, TextCache
 from engine.train.compare.config import CompareConfig
 from engine.train.compare.data import CompareData
-from engine.train.compare.writing import write_tensors
+from engine.train.compare.kept_files import read_tensors, write_tensors
 from engine.train.losses import multi_positive_contrastive, same_group
 from engine.train.prior_clip.scene_prior import train_scene_prior
 from engine.train.seeds import Purpose, derived_seed, seed_generators
@@ -128,14 +126,10 @@ def draw_captions(data: CompareData, rows: Tensor, random: torch.Generator) -> T
 
 
 def _read(file: Path, settings: str, scenes: int) -> Start | None:
-    try:
-        with safe_open(file, "pt") as stored:
-            metadata = stored.metadata() or {}
-        kept = load_file(file)
-    except (OSError, SafetensorError):  # none, or cut while it was written
+    found = read_tensors(file, settings)
+    if found is None:
         return None
-    if metadata.get("settings") != settings:
-        return None
+    kept, metadata = found
     prior = ScenePrior(FEATURES, PRIOR_WIDTH, scenes)
     prior.load_state_dict(_below("prior.", kept))
     return Start(_below("heads.", kept), prior.eval().requires_grad_(False), float(metadata["accuracy"]))

@@ -29,6 +29,7 @@ from tests.plugin.dock.driving import (
     search,
     type_and_enter,
 )
+from tests.plugin.support.http_server import png, serving
 
 
 class SceneTiles(ThreadingHTTPServer):
@@ -48,7 +49,6 @@ class _TileHandler(BaseHTTPRequestHandler):
         z, x, y = (int(part) for part in self.path.removesuffix(".png").split("/")[1:])
         side = 2 * 20037508.342789244 / 2**z
         left, top = x * side - 20037508.342789244, 20037508.342789244 - y * side
-        name = f"/vsimem/{z}-{x}-{y}.png"
         time.sleep(self.server.delay)
         with self.server.lock:
             tile = gdal.Warp(
@@ -61,11 +61,7 @@ class _TileHandler(BaseHTTPRequestHandler):
                 height=256,
                 dstAlpha=True,
             )
-            gdal.GetDriverByName("PNG").CreateCopy(name, tile)
-            file = gdal.VSIFOpenL(name, "rb")
-            content = bytes(gdal.VSIFReadL(1, 1 << 22, file))
-            gdal.VSIFCloseL(file)
-            gdal.Unlink(name)
+            content = png(tile)
         self.send_response(200)
         self.send_header("Content-Type", "image/png")
         self.send_header("Content-Length", str(len(content)))
@@ -79,12 +75,8 @@ class _TileHandler(BaseHTTPRequestHandler):
 @pytest.fixture
 def tiles(scene_raster: Path) -> Iterator[SceneTiles]:
     server = SceneTiles(scene_raster)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(server):
+        yield server
 
 
 @pytest.fixture
