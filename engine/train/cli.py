@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what to train: the packaged model; MPS-CLIP or a stage of PriorCLIP on a CLIP backbone; the packaged "
         "model many times and shortly, each ingredient of its training on and off (ablate); MPS-CLIP, PriorCLIP, OSDPM "
         "and their parts on one compact backbone (compare); one of these systems on the packaged model (parts). "
-        "ablate and compare go on where they were cut, when they are called again",
+        "packaged, ablate and compare go on where they were cut, when they are called again",
     )
     parser.add_argument(
         "--data",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
+from torch.random import fork_rng
 
 from engine.datasets.rsicd import CaptionedImage, load_pixels, read_split
 from engine.models.compact.text_tower import TextTower, TextTowerConfig
@@ -54,7 +55,8 @@ class TrainingData:
     @cached_property
     def published(self) -> TextFeatures:
         """Features of texts from the text tower as it was published."""
-        tower = TextTower(self.text_config)
+        with fork_rng(devices=[]):  # made when it is first asked for: what is drawn next must not depend on when
+            tower = TextTower(self.text_config)
         load_minilm(tower, self.vocabulary)
         return TextFeatures(tower.eval().requires_grad_(False), self.tokenizer)
 

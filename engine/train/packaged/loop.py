@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from engine.errors import UsageError
 from engine.evaluate.retrieval import RetrievalReport
 from engine.models.compact.dual_encoder import PART_PREFIXES, DualEncoder
+from engine.train.packaged import unfinished
 from engine.train.packaged.average import follow
 from engine.train.packaged.base_weights import efficientnet, load_minilm
 from engine.train.packaged.batch import draw_batch
@@ -43,6 +44,8 @@ class Trainer:
         fabric: of one device.
         progress: told after each step; may stop the run.
         start: a checkpoint whose weights take the place of the published ones; parts that it lacks start fresh.
+        run: tells runs apart (:func:`engine.train.packaged.unfinished.digest_of`): the state is kept in ``folder``
+            after each epoch, and a run that was cut goes on from there. None: nothing is kept.
 
     Raises:
         UsageError: ``start`` does not fit.
@@ -56,8 +59,10 @@ class Trainer:
         fabric: Fabric,
         progress: ProgressSink = no_progress,
         start: Path | None = None,
+        run: str | None = None,
     ) -> None:
         self.config, self.data, self.folder, self.fabric, self.progress = config, data, folder, fabric, progress
+        self._run = run
         fabric.seed_everything(config.seed, verbose=False)
         self.random = torch.Generator().manual_seed(config.seed)
         model = DualEncoder(data.text_config, config.embed_dim, config.feature_dropout, config.parts)
@@ -77,7 +82,9 @@ class Trainer:
     def run(self) -> RetrievalReport:
         """Trains and returns the best val report."""
         started = time.monotonic()
-        self.warm_up()
+        kept = None if self._run is None else unfinished.read(self.folder / unfinished.FILE, self._run)
+        if kept is None:
+            self.warm_up()
         self._freeze()
         objective = Objective(self.config, self.data, self.model, self.likeness, self.features, self.random)
         steps_an_epoch = len(self.data.train) // self.config.batch_images
@@ -89,9 +96,15 @@ class Trainer:
             model.mark_forward_method(method)
         average = deepcopy(self.model)
         average.requires_grad_(False)
+        parts = {"model": self.model, "average": average, "optimizer": optimizer, "objective": objective}
         reports: list[RetrievalReport] = []
-        step, running = 0, 0.0
-        for epoch in range(self.config.epochs):
+        step, running, first = 0, 0.0, 0
+        if kept is not None:
+            place = unfinished.put_back(kept, parts)
+            step, running, self.history = place["step"], place["loss"], place["history"]
+            reports, first = [unfinished.report_from_kept(place["best"])], len(self.history)
+            started -= 60 * self.history[-1]["minutes"]
+        for epoch in range(first, self._epochs_to_do(steps_an_epoch, total)):
             for rows in self._batches(epoch):
                 factor = schedule(step, total, self.config, steps_an_epoch)
                 for group, peak in zip(optimizer.param_groups, peaks, strict=True):
@@ -127,9 +140,16 @@ class Trainer:
                 self.save("best.pt", average)
             self.save("last.pt", average)
             self._report(best)
-            if step == total or epoch + 1 == self.config.stop_epoch:
-                break
+            if self._run is not None:
+                place = {"step": step, "loss": running, "history": self.history}
+                place["best"] = unfinished.report_to_kept(best)
+                unfinished.keep(self.folder / unfinished.FILE, self._run, parts, place)
         return max(reports, key=lambda r: r.mean_recall)
+
+    def _epochs_to_do(self, steps_an_epoch: int, total: int) -> int:
+        """Until the first of the ends that the settings name."""
+        needed = max(1, math.ceil(total / max(1, steps_an_epoch)))
+        return min(self.config.epochs, needed, self.config.stop_epoch or self.config.epochs)
 
     def warm_up(self) -> None:
         """Trains the heads alone, unless the run goes on from a checkpoint."""

@@ -74,6 +74,14 @@ class Objective(nn.Module):
         self.queue = EmbeddingQueue(config.queue, config.embed_dim, self.device) if config.queue else None
         self.to(self.device)
 
+    def get_extra_state(self) -> dict[str, Any]:
+        """What belongs to the state beside the parameters: the queue."""
+        return {} if self.queue is None else self.queue.state()
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        if self.queue is not None:
+            self.queue.restore(state)
+
     @property
     def scale(self) -> Tensor:
         """Of similarities in the contrastive terms; trained with the network."""

@@ -6,6 +6,7 @@ The towers change slowly, so that an embedding of a few steps ago still stands n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,3 +40,12 @@ class EmbeddingQueue:
         self.images = torch.cat([self.images, images.detach()])[-self.size :]
         self.texts = torch.cat([self.texts, texts.detach()])[-self.size :]
         self.wordings = [*self.wordings, *wordings][-self.size :]
+
+    def state(self) -> dict[str, Any]:
+        """The pairs, for a checkpoint."""
+        return {"images": self.images, "texts": self.texts, "wordings": self.wordings}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes over the pairs of a checkpoint."""
+        self.images, self.texts = (state[name].to(self.images.device) for name in ("images", "texts"))
+        self.wordings = list(state["wordings"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from lightning.fabric import Fabric
@@ -9,6 +10,7 @@ from lightning.fabric import Fabric
 from engine.errors import UsageError
 from engine.files import make_folder
 from engine.train.memory import keep_freed_memory
+from engine.train.packaged import unfinished
 from engine.train.packaged.config import TrainingConfig
 from engine.train.packaged.data import TrainingData
 from engine.train.packaged.distil.run import distil
@@ -32,7 +34,8 @@ def train_packaged(
 
     Where the settings name a second run, it starts from the best weights of the first, and its best are written. Where
     they name teachers, these are trained in ``out/teacher-N``, and what is written is the student of them all; a
-    teacher that was finished before is not trained again.
+    teacher that was finished before is not trained again. What was cut goes on from its last epoch when this is called
+    again with the same settings, data and folder.
 
     Raises:
         UsageError: the data folder or the settings cannot be used.
@@ -54,13 +57,29 @@ def train_packaged(
 
 
 def _train(config: TrainingConfig, data: Path, out: Path, progress: ProgressSink, start: Path | None) -> None:
-    """One run, and those that follow it; the last one's files bear the plain names."""
-    Trainer(config, TrainingData(data, config), out, Fabric(devices=1), progress, start).run()
-    while config.then is not None:
-        config, start = config.then, out / f"{FIRST}best.pt"
-        for file in ("best.pt", "report.json"):
-            (out / file).replace(out / f"{FIRST}{file}")
-        Trainer(config, TrainingData(data, config), out, Fabric(devices=1), progress, start).run()
+    """One run, and those that follow it; the last one's files bear the plain names.
+
+    Called again with the same settings, it goes on from the last epoch of the one that was cut.
+    """
+    runs, kept, before = [config], out / unfinished.FILE, out / f"{FIRST}best.pt"
+    while (following := runs[-1].then) is not None:
+        runs.append(following)
+    starts = [start, *[before] * (len(runs) - 1)]
+
+    def digest(number: int) -> str:
+        files = [file for file in [starts[number]] if file is not None and file.is_file()]
+        return unfinished.digest_of(runs[number].model_dump_json(), data, *files)
+
+    begun = max((i for i in range(len(runs)) if unfinished.read(kept, digest(i))), default=0)
+    for number in range(begun, len(runs)):
+        run = runs[number]
+        loaded = TrainingData(data, run)
+        Trainer(run, loaded, out, Fabric(devices=1), progress, starts[number], digest(number)).run()
+        if number + 1 < len(runs):
+            for file in ("best.pt", "report.json"):
+                with suppress(FileNotFoundError):  # moved already, before the run was cut
+                    (out / file).replace(out / f"{FIRST}{file}")
+    kept.unlink(missing_ok=True)
 
 
 def _teacher(config: TrainingConfig, folder: Path, data: Path, progress: ProgressSink) -> Path:

@@ -21,6 +21,7 @@ from engine.train.packaged.distil.teachers import Teachers
 from engine.train.packaged.distil.views import FixedViews, symmetry
 from engine.train.packaged.export import export
 from engine.train.packaged.run import train_packaged
+from engine.types import Progress
 from tests.support.rsicd import write_rsicd
 
 TEACHER = {"epochs": 1, "batch_images": 8, "image_size": 64, "head_steps": 3, "vocabulary": 4000, "frozen_stages": 5}
@@ -177,6 +178,35 @@ def test_a_run_leaves_weights_that_load_and_goes_on_from_kept_targets(
     assert (tmp_path / TARGETS_FILE).stat().st_mtime_ns == kept
     again = torch.load(tmp_path / "best.pt", weights_only=True)["model"]
     torch.testing.assert_close(again["image_head.weight"], first["image_head.weight"])
+
+
+@pytest.mark.parametrize("steps_before_the_cut", [3, 5])
+def test_a_student_that_was_cut_ends_where_an_uninterrupted_one_does(
+    data: Path, checkpoints: list[Path], tmp_path: Path, steps_before_the_cut: int
+) -> None:
+    second = {"image_epochs": 1, "image_batch": SMALL["image_batch"], "image_size": 64, "late_image_size": 80}
+    config = DistilConfig.model_validate({**SMALL, "then": second})
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    for folder in (whole, cut):
+        folder.mkdir()
+    expected = distil(checkpoints, data, whole, config, Fabric(devices=1))
+    steps = 0
+
+    def cutting(progress: Progress) -> None:
+        nonlocal steps
+        steps += progress.stage == "images"
+        if steps > steps_before_the_cut:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        distil(checkpoints, data, cut, config, Fabric(devices=1), cutting)
+    again: list[Progress] = []
+    found = distil(checkpoints, data, cut, config, Fabric(devices=1), again.append)
+    assert len([p for p in again if p.stage == "images"]) == 6 - steps_before_the_cut // 2 * 2  # two steps an epoch
+    assert found == expected
+    weights = [torch.load(folder / "best.pt", weights_only=True)["model"] for folder in (whole, cut)]
+    for name, tensor in weights[0].items():
+        torch.testing.assert_close(weights[1][name], tensor, msg=name)
 
 
 def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:

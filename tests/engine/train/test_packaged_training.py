@@ -16,11 +16,13 @@ from engine.models.compact.dual_encoder import CompactParts
 from engine.models.contract import ModelIdentity, ScoreMode
 from engine.models.packaged import load_packaged
 from engine.resources import resource_path
+from engine.train.packaged import unfinished
 from engine.train.packaged.config import TrainingConfig
 from engine.train.packaged.data import TrainingData
 from engine.train.packaged.loop import Trainer, schedule
 from engine.train.packaged.recipe import Recipe, read_config, read_recipe
 from engine.train.packaged.run import train_packaged
+from engine.types import Progress
 from tests.support.rsicd import write_rsicd
 
 SETTINGS = {"epochs": 2, "batch_images": 8, "image_size": 64, "head_steps": 5, "vocabulary": 4000, "frozen_stages": 5}
@@ -73,6 +75,65 @@ def test_a_second_run_starts_from_the_best_weights_of_the_first(tmp_path: Path) 
     after = torch.load(out / "best.pt", weights_only=True)["model"]
     for name, tensor in before.items():
         torch.testing.assert_close(after[name], tensor)
+
+
+def weights(checkpoint: Path) -> torch.Tensor:
+    """All of them, in one row."""
+    return torch.cat([value.flatten() for value in torch.load(checkpoint, weights_only=True)["model"].values()])
+
+
+class Cut(Exception):
+    """Stands for whatever ends a run."""
+
+
+@pytest.mark.parametrize("steps_before_the_cut", [3, 5])
+def test_a_run_that_was_cut_ends_where_an_uninterrupted_one_does(tmp_path: Path, steps_before_the_cut: int) -> None:
+    data = write_rsicd(tmp_path / "data", {"train": 16, "val": 8}, side=96)
+    settings = tmp_path / "settings.json"
+    state = {"queue": 8, "attribution_weight": 0.3, "cutmix": 0.0}  # beside the network and the optimiser
+    settings.write_text(json.dumps(SETTINGS | state | {"then": SETTINGS | {"seed": 1}}), encoding="utf-8")
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    train_packaged(data, whole, settings)
+    steps = 0
+
+    def cutting(progress: Progress) -> None:
+        nonlocal steps
+        steps += progress.stage == "train"
+        if steps > steps_before_the_cut:
+            raise Cut
+
+    with pytest.raises(Cut):
+        train_packaged(data, cut, settings, cutting)
+    again: list[Progress] = []
+    train_packaged(data, cut, settings, again.append)
+    assert len([p for p in again if p.stage == "train"]) == 8 - steps_before_the_cut // 2 * 2  # two steps an epoch
+    assert not (cut / "unfinished.pt").exists()
+    first, expected = (weights(whole / name) for name in ("before-best.pt", "best.pt"))
+    moved = float((expected - first).norm())
+    # Adam makes steps of rounding errors where a gradient is zero, so that single weights may differ.
+    assert float((weights(cut / "before-best.pt") - first).norm()) < 0.02 * moved
+    assert float((weights(cut / "best.pt") - expected).norm()) < 0.02 * moved
+    histories = [json.loads((folder / "report.json").read_text(encoding="utf-8"))["history"] for folder in (whole, cut)]
+    assert [row["val_mR"] for row in histories[0]] == [row["val_mR"] for row in histories[1]]
+
+
+def test_other_settings_or_data_begin_anew_and_a_damaged_state_does_not_stop_a_run(tmp_path: Path) -> None:
+    data = write_rsicd(tmp_path / "data", {"train": 16, "val": 8}, side=96)
+    kept = tmp_path / "unfinished.pt"
+    run = unfinished.digest_of("settings", data)
+    net = torch.nn.Linear(2, 2)
+    unfinished.keep(kept, run, {"net": net}, {"step": 3})
+    other = torch.nn.Linear(2, 2)
+    found = unfinished.read(kept, run)
+    assert found is not None
+    assert unfinished.put_back(found, {"net": other}) == {"step": 3}
+    torch.testing.assert_close(other.weight, net.weight)
+    assert unfinished.read(kept, unfinished.digest_of("other settings", data)) is None
+    more = write_rsicd(tmp_path / "more", {"train": 24, "val": 8}, side=96)
+    assert unfinished.read(kept, unfinished.digest_of("settings", more)) is None
+    assert unfinished.read(kept, unfinished.digest_of("settings", data, data / "train.jsonl")) is None
+    kept.write_bytes(kept.read_bytes()[:100])
+    assert unfinished.read(kept, run) is None
 
 
 def test_the_packaged_files_recipe_is_three_teachers_and_a_student_with_a_larger_tower() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from engine.models.compact.dual_encoder import DualEncoder
 from engine.models.compact.image_tower import STRIDE, normalise_pixels
+from engine.train.packaged import unfinished
 from engine.train.packaged.augment import jitter_colours
 from engine.train.packaged.average import follow
 from engine.train.packaged.data import TrainingData
@@ -21,6 +23,7 @@ from engine.train.packaged.distil.views import SYMMETRIES, FixedViews, symmetry
 from engine.train.packaged.loop import trainable
 from engine.train.packaged.measure import pooled_features
 from engine.train.packaged.mosaic import PARTS, mosaics
+from engine.train.seeds import Purpose, derived_seed, seed_generators
 from engine.types import Progress, ProgressSink
 
 DENSE_SCALE = 14.0
@@ -35,7 +38,7 @@ class ImageStudent:
         model: the student; its image tower and image head are trained.
         targets: of the views ``(N, V, E)``.
         text_targets: of each training text and noun ``(E,)``.
-        random: on the CPU.
+        seed: of this round; what a step draws depends on it and the step alone.
     """
 
     def __init__(
@@ -47,12 +50,13 @@ class ImageStudent:
         text_targets: dict[str, Tensor],
         config: ImageRound,
         fabric: Fabric,
-        random: torch.Generator,
+        seed: int,
         progress: ProgressSink,
     ) -> None:
         self.model, self.data, self.views, self.config = model, data, views, config
         self.targets, self.text_targets = targets, text_targets
-        self.fabric, self.random, self.progress = fabric, random, progress
+        self.fabric, self.seed, self.progress = fabric, seed, progress
+        self.random = torch.Generator()
         self.bank = torch.stack([text_targets[text] for text in data.texts])
         parts = [1.0] + [0.0] * (len(views) - 1)
         if views.crops:
@@ -62,13 +66,21 @@ class ImageStudent:
         parts[0] = 1 - sum(parts[1:])
         self._shares = torch.tensor(parts)
 
-    def run(self, epoch_done: Callable[[DualEncoder], None], is_first: bool = True) -> DualEncoder:
-        """Trains; after each epoch ``epoch_done`` is given the running average of the network, which is returned.
+    def run(
+        self,
+        epoch_done: Callable[[DualEncoder, Mapping[str, Any], dict[str, Any]], None],
+        is_first: bool = True,
+        kept: Mapping[str, Any] | None = None,
+    ) -> DualEncoder:
+        """Trains, and returns the running average of the network.
 
-        ``is_first``: the head is fitted to the tower first.
+        Args:
+            epoch_done: is given, after each epoch, this average, what has a state, and the place.
+            is_first: the head is fitted to the tower first.
+            kept: states and place after an epoch, to go on from.
         """
         config, model = self.config, self.model
-        if is_first:
+        if is_first and kept is None:
             features = pooled_features(model, self.data.pixels, config.image_size)
             fit_head(model.image_head, features, self.targets[:, 0])
         model.requires_grad_(False)
@@ -84,11 +96,18 @@ class ImageStudent:
         average = deepcopy(model)
         steps = max(1, len(self.data.train) // config.image_batch)
         total = max(1, round(config.image_epochs * steps))
-        running = 0.0
-        for step in range(total):
+        parts = {"model": model, "average": average, "optimizer": optimizer}
+        first, running = 0, 0.0
+        if kept is not None:
+            place = unfinished.put_back(kept, parts)
+            first, running = place["step"], place["loss"]
+        for step in range(first, total):
             if step % steps == 0:
+                self.random.manual_seed(derived_seed(self.seed, Purpose.ORDER, step))
                 order = torch.randperm(len(self.data.train), generator=self.random)
             at = step % steps * config.image_batch
+            self.random.manual_seed(derived_seed(self.seed, Purpose.AUGMENTATION, step))
+            seed_generators(derived_seed(self.seed, Purpose.STEP, step), self.fabric.device)
             for group in optimizer.param_groups:
                 group["lr"] = config.lr_image * learning_rate_factor(step, total)
             side = config.image_size if step < (1 - config.late_share) * total else config.late_image_size
@@ -102,7 +121,7 @@ class ImageStudent:
             running = loss.item() if step == 0 else 0.98 * running + 0.02 * loss.item()
             self.progress(Progress("images", step + 1, total, f"loss {running:.3f}"))
             if (step + 1) % steps == 0 or step + 1 == total:
-                epoch_done(average)
+                epoch_done(average, parts, {"step": step + 1, "loss": running})
         return average
 
     def _loss(self, model: DualEncoder, rows: Tensor, side: int, step: int) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from engine.evaluate.retrieval import RetrievalReport
 from engine.evaluate.rsicd import QUARTER_TURNS
 from engine.models.compact.dual_encoder import DualEncoder
 from engine.models.compact.image_tower import ImageTower
+from engine.train.packaged import unfinished
 from engine.train.packaged.base_weights import efficientnet
 from engine.train.packaged.checkpoint import read_checkpoint, save_checkpoint
 from engine.train.packaged.config import TrainingConfig
@@ -29,6 +30,7 @@ from engine.train.packaged.distil.teachers import Teachers, network
 from engine.train.packaged.distil.text_student import fit_text_head
 from engine.train.packaged.distil.views import SYMMETRIES, FixedViews
 from engine.train.packaged.measure import val_report
+from engine.train.seeds import Purpose, derived_seed
 from engine.types import Progress, ProgressSink, no_progress
 
 TEACHER_BATCH = 64
@@ -49,7 +51,7 @@ def distil(
     """Leaves ``best.pt`` and ``report.json`` in ``out``; returns the val report of the best epoch.
 
     The student starts from the first teacher. The teachers' embeddings are kept in ``out``; a run that was cut goes on
-    from them.
+    from them, and from its last epoch.
 
     Args:
         teachers: checkpoints of runs on the same data.
@@ -94,23 +96,33 @@ def distil(
     fit_text_head(model, loaded, texts, targets)
     history: list[dict[str, float]] = []
     reports: list[RetrievalReport] = []
+    rounds: list[ImageRound] = [config] if config.then is None else [config, config.then]
+    run, file, begun = unfinished.digest_of(config.model_dump_json(), data, *teachers), out / unfinished.FILE, 0
+    kept = unfinished.read(file, run)
+    if kept is not None:
+        place = kept["place"]
+        begun, history, reports = place["round"], place["history"], [unfinished.report_from_kept(place["best"])]
+        started -= 60 * history[-1]["minutes"]
 
-    def epoch_done(average: DualEncoder) -> None:
+    def epoch_done(average: DualEncoder, parts: Mapping[str, Any], place: dict[str, Any]) -> None:
         report = val_report(average, loaded, this.late_image_size)
         reports.append(report)
         minutes = (time.monotonic() - started) / 60
-        history.append({"epoch": len(reports), "val_mR": report.mean_recall, "minutes": minutes})
+        history.append({"epoch": len(history) + 1, "val_mR": report.mean_recall, "minutes": minutes})
         best = max(reports, key=lambda r: r.mean_recall)
         if best is report:
             settings = {**student_training.model_dump(), "distil": config.model_dump()}
             save_checkpoint(out / "best.pt", average, loaded.vocabulary, settings)
         _write_report(out / "report.json", config, digests, history, best)
+        place |= {"round": number, "history": history, "best": unfinished.report_to_kept(best)}
+        unfinished.keep(file, run, parts, place)
 
     text_targets = dict(zip(texts, targets, strict=True))
-    rounds: list[ImageRound] = [config] if config.then is None else [config, config.then]
-    for this in rounds:
-        student = ImageStudent(model, loaded, views, images, text_targets, this, fabric, random, progress)
-        model = student.run(epoch_done, is_first=this is config)
+    for number, this in enumerate(rounds[begun:], begun):
+        seed = derived_seed(config.seed, Purpose.WEIGHTS, number)
+        student = ImageStudent(model, loaded, views, images, text_targets, this, fabric, seed, progress)
+        model = student.run(epoch_done, is_first=number == 0, kept=kept if number == begun else None)
+    file.unlink(missing_ok=True)
     return max(reports, key=lambda r: r.mean_recall)
 
 
