@@ -11,26 +11,23 @@ from qgis.core import Qgis, QgsCoordinateReferenceSystem, QgsProject
 from qgis.gui import QgisInterface
 from qgis.PyQt.QtCore import QItemSelectionModel, QPoint, QTimer, QUrl, pyqtSignal, pyqtSlot
 from qgis.PyQt.QtGui import QGuiApplication
-from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
+from qgis.PyQt.QtWidgets import QWidget
 
 from qgis_mpsclip.errors import MpsClipError
 from qgis_mpsclip.i18n import tr
 from qgis_mpsclip.message_text import bar_html
 from qgis_mpsclip.read_as import read_as_texts
 from qgis_mpsclip.results.actions import HitActions
-from qgis_mpsclip.results.empty_page import EmptyPage
 from qgis_mpsclip.results.export import Export, export_hits
 from qgis_mpsclip.results.export_dialog import ACCEPTED_ONLY, ALL, SELECTED, SHOWN, ExportDialog
-from qgis_mpsclip.results.filters import FilterBar
+from qgis_mpsclip.results.form import ResultsForm
 from qgis_mpsclip.results.help_box import results_help, show_help
 from qgis_mpsclip.results.history import EarlierSearch, SearchHistory
 from qgis_mpsclip.results.history_menu import HistoryMenu
 from qgis_mpsclip.results.hits import Hit, HitKey, hit_from_json, hits_from_layers
 from qgis_mpsclip.results.layers import HITS, SUBREGIONS, ResultLayers, open_results
-from qgis_mpsclip.results.list_view import HitsView
 from qgis_mpsclip.results.model import HitsModel, HitsProxy, Role
 from qgis_mpsclip.results.navigate import GEOGRAPHIC, coordinates, show_on_canvas, zoom_to
-from qgis_mpsclip.results.note_editor import NoteEditor
 from qgis_mpsclip.results.paths import file_words
 from qgis_mpsclip.results.request import SearchRequest
 from qgis_mpsclip.results.review import ACCEPTED, REJECTED, Review, read_reviews
@@ -42,7 +39,7 @@ from qgis_mpsclip.settings import Settings
 MAP_FILTER_MS = 120  # the list follows the slider at once, the map when it rests so long
 
 
-class ResultsPanel(QWidget):
+class ResultsPanel(ResultsForm):
     """Shows one search at a time, from its first hits to its file, or an earlier one.
 
     The dock calls :meth:`begin`, then what the engine reports: :meth:`show_shortlist`, :meth:`update_hit`, and at the
@@ -74,7 +71,7 @@ class ResultsPanel(QWidget):
         self.reviewer = Reviewer(self.model, self)
         self.undo_stack = self.reviewer.stack
         self.actions_ = HitActions(self)
-        self._build()
+        self._prepare()
         self._connect()
         self.empty.nothing_searched(bool(self.history.entries()))
         self._tell()
@@ -195,38 +192,11 @@ class ResultsPanel(QWidget):
 
     # Building
 
-    def _build(self) -> None:
-        self.title = QLabel()
-        self.title.setWordWrap(True)
-        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        font = self.title.font()
-        font.setBold(True)
-        self.title.setFont(font)
-        self.summary = QLabel()
-        self.summary.setWordWrap(True)
-        self.summary.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.history_menu = HistoryMenu(self.history, self)
-        self.bar = self.actions_.tool_bar(self)
-        top = QHBoxLayout()
-        top.addWidget(self.title, 1)
-        top.addWidget(self.history_menu.button(self))
-        top.addWidget(self.actions_.button("help", self))
-        self.filters = FilterBar()
-        self.list = HitsView()
+    def _prepare(self) -> None:
         self.list.setModel(self.proxy)
-        self.empty = EmptyPage()
-        self.pages = QStackedWidget()
-        self.pages.addWidget(self.empty)
-        self.pages.addWidget(self.list)
-        self.note = NoteEditor()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        layout.addLayout(top)
-        for widget in (self.summary, self.bar, self.filters):
-            layout.addWidget(widget)
-        layout.addWidget(self.pages, 1)
-        layout.addWidget(self.note)
+        self.history_menu = HistoryMenu(self.history, self)
+        history, help_ = self.history_menu.button(self), self.actions_.button("help", self)
+        self.add_controls(self.actions_.tool_bar(self), history, help_)
         self._map_timer = QTimer(self)
         self._map_timer.setSingleShot(True)
         self._map_timer.setInterval(MAP_FILTER_MS)
