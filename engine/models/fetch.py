@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from engine.errors import DownloadError, EngineError
 from engine.models.catalogue import HubSource, ModelEntry, UrlSource
+from engine.models.fetch_advice import fetch_advice, fetch_reason
 from engine.models.weights import WeightFile, checked, local_file, model_folder, read_record
 from engine.types import Progress, ProgressSink, no_progress
 
@@ -153,10 +154,10 @@ def _download_errors(entry: ModelEntry) -> Iterator[None]:
     except EngineError:
         raise
     except Exception as error:  # the hub's client changed its HTTP library twice, and with it what it lets through
-        detail = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        detail = fetch_reason(error)
         raise DownloadError(
             f"Model {entry.id} could not be fetched: {detail}.",
-            f"Check the network (HTTPS_PROXY, firewall) and try again. {by_hand(entry)}",
+            f"{fetch_advice(error)} {by_hand(entry)}",
             model=entry.id,
             reason=detail,
         ) from error

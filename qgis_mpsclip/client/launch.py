@@ -6,6 +6,7 @@ import os
 import signal
 from pathlib import Path
 
+from qgis_mpsclip.client.authorities import authority_variables
 from qgis_mpsclip.client.environment import engine_environment
 from qgis_mpsclip.client.interpreter import Interpreter
 from qgis_mpsclip.client.log_files import last_lines
@@ -27,7 +28,7 @@ def engine_arguments(interpreter: Interpreter) -> list[str]:
 def engine_variables() -> dict[str, str]:
     """All environment variables of the engine. They may hold a password: never to be logged."""
     variables = engine_environment()
-    return {**variables, **proxy_variables(variables)}
+    return {**variables, **proxy_variables(variables), **authority_variables(variables)}
 
 
 def not_started(interpreter: Interpreter, reason: str) -> EngineCrashed:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+from qgis_mpsclip.client.authorities import authorities
 from qgis_mpsclip.client.environment import engine_environment
 from qgis_mpsclip.client.proxy import SOMEWHERE, is_given, kind_of_proxy, login_is_readable, proxy_variables
 from qgis_mpsclip.i18n import tr
-from qgis_mpsclip.install.authorities import authorities
 from qgis_mpsclip.install.errors import InstallError
 from qgis_mpsclip.install.package_index import index_address, uv_variables
 from qgis_mpsclip.install.plan import InstallOptions

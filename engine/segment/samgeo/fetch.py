@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.errors import DownloadError, EngineError, ModelError, UsageError
+from engine.models.fetch_advice import fetch_advice, fetch_reason
 from engine.models.weights import file_sha256
 from engine.segment.samgeo.readiness import NEEDS
 from engine.segment.samgeo.weights import SAM, HubFiles, WebFile, Weights, missing_files
@@ -133,11 +134,11 @@ def _download_errors(part: Weights, folder: Path) -> Iterator[None]:
     except EngineError:
         raise
     except Exception as error:  # the hub's client lets through the errors of whatever HTTP library it uses
-        detail = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        detail = fetch_reason(error)
         name = part.repo if isinstance(part, HubFiles) else part.path
         raise DownloadError(
             f"{name} could not be fetched: {detail}.",
-            f"Check the network (HTTPS_PROXY, firewall) and try again. {_by_hand(part, folder)}",
+            f"{fetch_advice(error)} {_by_hand(part, folder)}",
             source=name,
             reason=detail,
         ) from error
