@@ -26,7 +26,7 @@ from engine.train.packaged.data import TrainingData, texts_of
 from engine.train.packaged.distil.config import DistilConfig, ImageRound
 from engine.train.packaged.distil.image_student import ImageStudent
 from engine.train.packaged.distil.space import TargetSpace
-from engine.train.packaged.distil.teachers import Teachers, network
+from engine.train.packaged.distil.teachers import Teacher, as_one, network
 from engine.train.packaged.distil.text_student import fit_text_head
 from engine.train.packaged.distil.views import SYMMETRIES, FixedViews
 from engine.train.packaged.measure import val_report
@@ -34,7 +34,8 @@ from engine.train.seeds import Purpose, derived_seed
 from engine.types import Progress, ProgressSink, no_progress
 
 TEACHER_BATCH = 64
-TARGETS_FILE = "targets.safetensors"
+TARGETS_FILE = "targets-{}.safetensors"
+LOOKED_AT = {"seed", "teacher_size", "crops", "mixtures", "smallest_crop", "turns"}  # settings of what teachers see
 PHRASES = ("an aerial photo of {}", "a satellite image of {}", "{} seen from above", "many {}")
 PAIRS = ("{} and {}", "{} near {}", "{} beside a {}", "{} with {}", "{} next to {}")
 PAIR_COUNT = 4000
@@ -71,7 +72,7 @@ def distil(
     random = torch.Generator().manual_seed(config.seed)
     views = FixedViews(loaded.pixels, config.crops, config.mixtures, config.smallest_crop, random)
     texts, owners = texts_to_learn(loaded, config.seed)
-    embedded = _teach(teachers, digests, loaded, views, texts, config, fabric, out / TARGETS_FILE, random, progress)
+    embedded = _teach(teachers, digests, loaded, views, texts, config, fabric, out, random, progress)
     said = owners >= 0
     space = TargetSpace(
         embedded["images"][:, 0],
@@ -162,20 +163,48 @@ def _teach(
     texts: list[str],
     config: DistilConfig,
     fabric: Fabric,
-    file: Path,
+    folder: Path,
     random: torch.Generator,
     progress: ProgressSink,
 ) -> dict[str, Tensor]:
-    """The teachers' embeddings of all views ``(N, V, D)`` and of the texts ``(T, D)``, computed once."""
-    made_of = json.dumps([config.model_dump_json(), digests, texts])
-    digest = hashlib.sha256(made_of.encode()).digest()
-    # Drawn before the file is looked for, so that what comes later draws the same either way.
-    turns = [torch.randperm(SYMMETRIES, generator=random)[: config.turns].tolist() for _ in range(len(views))]
-    if file.exists():
-        kept = load_file(file)
-        if bytes(kept.pop("digest").tolist()) == digest:
-            return {name: tensor.float() for name, tensor in kept.items()}
-    teacher = Teachers(teachers, fabric.device)
+    """The teachers' embeddings of all views ``(N, V, M·E)`` and of the texts ``(T, M·E)``, each teacher's computed once
+    and kept in a file of its own.
+    """
+    turns: list[Sequence[int]] = [QUARTER_TURNS]
+    turns += [torch.randperm(SYMMETRIES, generator=random)[: config.turns].tolist() for _ in range(len(views) - 1)]
+    looked_at = config.model_dump_json(include=LOOKED_AT)
+    found = []
+    for number, (file, digest) in enumerate(zip(teachers, digests, strict=True), 1):
+        kept = folder / TARGETS_FILE.format(number)
+        made_of = hashlib.sha256(json.dumps([looked_at, digest, len(data.train), texts]).encode()).digest()
+        embedded = _kept_embeddings(kept, made_of)
+        if embedded is None:
+            teacher = Teacher(file, fabric.device)
+            embedded = _embeddings(teacher, f"{number} of {len(teachers)}", data, views, texts, turns, config, progress)
+            save_file({**embedded, "digest": torch.tensor(list(made_of), dtype=torch.uint8)}, kept)
+        found.append(embedded)
+    return {name: as_one([embedded[name].float() for embedded in found]) for name in ("images", "texts")}
+
+
+def _kept_embeddings(file: Path, digest: bytes) -> dict[str, Tensor] | None:
+    """Those that an earlier call has left, if they are of the same things."""
+    if not file.exists():
+        return None
+    kept = load_file(file)
+    return kept if bytes(kept.pop("digest").tolist()) == digest else None
+
+
+def _embeddings(
+    teacher: Teacher,
+    name: str,
+    data: TrainingData,
+    views: FixedViews,
+    texts: list[str],
+    turns: list[Sequence[int]],
+    config: DistilConfig,
+    progress: ProgressSink,
+) -> dict[str, Tensor]:
+    """One teacher's, float16."""
     count = len(data.train)
     parts = []
     for start in range(0, count, TEACHER_BATCH):
@@ -183,12 +212,10 @@ def _teach(
         seen = []
         for view in range(len(views)):
             pictures = torch.stack([views.render(row, view, config.teacher_size) for row in rows])
-            seen.append(teacher.images(pictures, QUARTER_TURNS if view == 0 else turns[view]))
+            seen.append(teacher.images(pictures, turns[view]))
         parts.append(torch.stack(seen, 1).half())
-        progress(Progress("teachers", rows.stop, count))
-    found = {"images": torch.cat(parts), "texts": teacher.texts(texts).half()}
-    save_file({**found, "digest": torch.tensor(list(digest), dtype=torch.uint8)}, file)
-    return {name: tensor.float() for name, tensor in found.items()}
+        progress(Progress("teachers", rows.stop, count, name))
+    return {"images": torch.cat(parts), "texts": teacher.texts(texts).half()}
 
 
 def _write_report(

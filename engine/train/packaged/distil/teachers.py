@@ -1,4 +1,4 @@
-"""Trained packaged models as one teacher."""
+"""Trained packaged models as teachers."""
 
 from __future__ import annotations
 
@@ -21,54 +21,51 @@ from engine.train.packaged.distil.views import symmetry
 TEXT_BATCH = 256
 
 
-class Teachers:
-    """M models side by side: their unit embeddings concatenated, so that cosines are the mean of theirs.
+class Teacher:
+    """Looks at images in several positions, and reads.
 
     Args:
-        checkpoints: ``best.pt`` of training runs; the first is what the student starts from.
+        checkpoint: ``best.pt`` of a training run.
 
     Raises:
-        UsageError: a file is no checkpoint of the packaged model.
+        UsageError: the file is no checkpoint of the packaged model.
     """
 
-    def __init__(self, checkpoints: Sequence[Path], device: torch.device) -> None:
+    def __init__(self, checkpoint: Path, device: torch.device) -> None:
         self._device, self._dtype = device, inference_dtype(device)
-        self._models, self._tokenizers = [], []
-        for file in checkpoints:
-            saved = read_checkpoint(file)
-            model = network(saved).eval().requires_grad_(False).to(memory_format=torch.channels_last).to(device)
-            self._models.append(model)
-            self._tokenizers.append(build_tokenizer(saved["vocabulary"], model.text_tower.config.positions))
+        saved = read_checkpoint(checkpoint)
+        model = network(saved).eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self._model: DualEncoder = model.to(device)
+        self._tokenizer = build_tokenizer(saved["vocabulary"], model.text_tower.config.positions)
 
     @torch.inference_mode()
     def images(self, images: Tensor, symmetries: Sequence[int]) -> Tensor:
-        """float32 ``(B, 3, S, S)`` in 0..255 to ``(B, M·E)`` of unit length, the mean over ``symmetries``."""
+        """float32 ``(B, 3, S, S)`` in 0..255 to ``(B, E)`` of unit length, the mean over ``symmetries``."""
         views = [normalise_pixels(symmetry(images, number)).to(self._device) for number in symmetries]
-        means = []
         with torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not torch.float32):
-            for model in self._models:
-                embedded = [model.embed_images(v.contiguous(memory_format=torch.channels_last)).float() for v in views]
-                means.append(normalize(torch.stack(embedded).sum(0), dim=-1))
-        return normalize(torch.cat(means, 1), dim=-1).cpu()
+            each = [self._model.embed_images(v.contiguous(memory_format=torch.channels_last)).float() for v in views]
+        return normalize(torch.stack(each).sum(0), dim=-1).cpu()
 
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> Tensor:
-        """``(T, M·E)`` of unit length. Texts of like length share a call, whatever their order."""
+        """``(T, E)`` of unit length. Texts of like length share a call, whatever their order."""
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         embedded: Tensor | None = None
         for start in range(0, len(order), TEXT_BATCH):
             rows = order[start : start + TEXT_BATCH]
-            parts = []
-            for model, tokenizer in zip(self._models, self._tokenizers, strict=True):
-                ids, mask = tokenize(tokenizer, [texts[i] for i in rows])
-                parts.append(model.embed_texts(ids.to(self._device), mask.to(self._device)).float())
-            part = normalize(torch.cat(parts, 1), dim=-1).cpu()
+            ids, mask = tokenize(self._tokenizer, [texts[i] for i in rows])
+            part = self._model.embed_texts(ids.to(self._device), mask.to(self._device)).float().cpu()
             if embedded is None:
                 embedded = part.new_empty(len(texts), part.shape[1])
             embedded[rows] = part
         if embedded is None:
             raise ValueError("no texts")
         return embedded
+
+
+def as_one(embeddings: Sequence[Tensor]) -> Tensor:
+    """Unit embeddings of M teachers, each ``(…, E)``, side by side ``(…, M·E)``: their cosines are the mean of theirs."""
+    return normalize(torch.cat(list(embeddings), -1), dim=-1)
 
 
 def network(saved: dict[str, Any]) -> DualEncoder:
