@@ -64,7 +64,7 @@ class Teacher:
 
 
 def as_one(embeddings: Sequence[Tensor]) -> Tensor:
-    """Unit embeddings of M teachers, each ``(…, E)``, side by side ``(…, M·E)``: their cosines are the mean of theirs."""
+    """Unit embeddings of M teachers, each ``(…, E)``, as one ``(…, M·E)``: its cosines are the mean of theirs."""
     return normalize(torch.cat(list(embeddings), -1), dim=-1)
 
 
