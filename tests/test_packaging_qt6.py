@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.qt_names import missing_in_qt6
 
+pytest.importorskip("PyQt6.QtGui", reason="a library that Qt needs is missing, such as libEGL", exc_type=ImportError)
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

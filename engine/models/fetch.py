@@ -10,16 +10,15 @@ import os
 import shutil
 import urllib.request
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tqdm import tqdm
 
-from engine.errors import DownloadError, EngineError
+from engine.errors import DownloadError
 from engine.models.catalogue import HubSource, ModelEntry, UrlSource
-from engine.models.fetch_advice import fetch_advice, fetch_reason
+from engine.models.download_errors import download_errors
 from engine.models.weights import WeightFile, checked, local_file, model_folder, read_record
 from engine.types import Progress, ProgressSink, no_progress
 
@@ -84,7 +83,7 @@ def _from_hub(entry: ModelEntry, source: HubSource, progress: ProgressSink) -> t
         )
     endpoint = os.environ.get("HF_ENDPOINT") or None
     recorded = read_record(entry)
-    with _download_errors(entry):
+    with _errors(entry):
         known = source.revision or (recorded.revision if recorded else None)
         # Asked even where the commit is known: it fails at once, while a download retries an absent hub for long.
         revision = HfApi(endpoint=endpoint).model_info(source.repo, revision=known, timeout=CONNECT_TIMEOUT_S).sha
@@ -105,7 +104,7 @@ def _from_hub(entry: ModelEntry, source: HubSource, progress: ProgressSink) -> t
 def _from_url(entry: ModelEntry, source: UrlSource, progress: ProgressSink) -> Path:
     target = model_folder(entry) / source.filename
     download = target.with_name(f"{PurePosixPath(source.url).name}.part")
-    with _download_errors(entry):
+    with _errors(entry):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             _download(source.url, download, progress)
@@ -146,21 +145,8 @@ def _unpack_member(archive: Path, member: str, target: Path) -> None:
             temporary.unlink(missing_ok=True)
 
 
-@contextmanager
-def _download_errors(entry: ModelEntry) -> Iterator[None]:
-    """Turns whatever keeps a download from its end into a :class:`DownloadError`."""
-    try:
-        yield
-    except EngineError:
-        raise
-    except Exception as error:  # the hub's client changed its HTTP library twice, and with it what it lets through
-        detail = fetch_reason(error)
-        raise DownloadError(
-            f"Model {entry.id} could not be fetched: {detail}.",
-            f"{fetch_advice(error)} {by_hand(entry)}",
-            model=entry.id,
-            reason=detail,
-        ) from error
+def _errors(entry: ModelEntry) -> AbstractContextManager[None]:
+    return download_errors(f"Model {entry.id}", by_hand(entry), model=entry.id)
 
 
 def _progress_bar(progress: ProgressSink) -> type[tqdm[Any]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from engine.errors import DownloadError, EngineError, ModelError, UsageError
-from engine.models.fetch_advice import fetch_advice, fetch_reason
+from engine.errors import DownloadError, ModelError, UsageError
+from engine.models.download_errors import download_errors
 from engine.models.weights import file_sha256
 from engine.segment.samgeo.readiness import NEEDS
 from engine.segment.samgeo.weights import SAM, HubFiles, WebFile, Weights, missing_files
@@ -45,7 +45,7 @@ def fetch(weights: Sequence[Weights], folder: Path, progress: ProgressSink = no_
     for part in weights:
         if not missing_files(part, folder):
             continue
-        with _download_errors(part, folder):
+        with _errors(part, folder):
             folder.mkdir(parents=True, exist_ok=True)
             if isinstance(part, WebFile):
                 _from_web(part, folder / part.path, progress)
@@ -126,19 +126,6 @@ def _by_hand(part: Weights, folder: Path) -> str:
     )
 
 
-@contextmanager
-def _download_errors(part: Weights, folder: Path) -> Iterator[None]:
-    """Turns whatever keeps a download from its end into a :class:`DownloadError`."""
-    try:
-        yield
-    except EngineError:
-        raise
-    except Exception as error:  # the hub's client lets through the errors of whatever HTTP library it uses
-        detail = fetch_reason(error)
-        name = part.repo if isinstance(part, HubFiles) else part.path
-        raise DownloadError(
-            f"{name} could not be fetched: {detail}.",
-            f"{fetch_advice(error)} {_by_hand(part, folder)}",
-            source=name,
-            reason=detail,
-        ) from error
+def _errors(part: Weights, folder: Path) -> AbstractContextManager[None]:
+    name = part.repo if isinstance(part, HubFiles) else part.path
+    return download_errors(name, _by_hand(part, folder), source=name)

@@ -26,7 +26,7 @@ from engine.models.compact.tokenizer import tokenize
 from engine.models.precision import inference_dtype
 from engine.train.compare.backbone import Backbone
 from engine.train.compare.config import CompareConfig
-from engine.train.compare.kept_files import read_tensors, write_tensors
+from engine.train.kept_files import kept_or_made
 from engine.train.packaged.augment import augment
 from engine.train.seeds import Purpose, derived_seed
 from engine.types import Json, Progress, ProgressSink
@@ -190,11 +190,4 @@ def _encode_texts(
 
 
 def _kept(file: Path, settings: Json, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """What an earlier call kept under the same settings, else made and written."""
-    digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
-    found = read_tensors(file, digest)
-    if found is not None:
-        return found[0]
-    made = make()
-    write_tensors(file, made, {"settings": digest})
-    return made
+    return kept_or_made(file, hashlib.sha256(json.dumps(settings).encode()).hexdigest(), make)

@@ -13,9 +13,9 @@ import torch
 
 from engine.evaluate.bar_chart import BarRow, bar_chart
 from engine.train.compare.config import CompareConfig
-from engine.train.compare.kept_files import write_text
 from engine.train.compare.results import Run, Summary, overlap_differences, part_gains, spread, summaries, threshold
 from engine.train.compare.rows import BEST, LABELS, MAIN
+from engine.train.kept_files import write_text
 from engine.types import Json
 
 MARKDOWN, JSON, CHART = "comparison.md", "comparison.json", "comparison.png"

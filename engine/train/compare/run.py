@@ -20,7 +20,6 @@ from engine.train.compare.backbone import PACKAGED, PUBLISHED, Backbone, package
 from engine.train.compare.cache import image_cache, text_cache
 from engine.train.compare.config import CompareConfig, quick, with_steps
 from engine.train.compare.data import CompareData
-from engine.train.compare.kept_files import write_tensors, write_text
 from engine.train.compare.measure import embed, measure, tiles_a_second
 from engine.train.compare.net import SystemNet, count
 from engine.train.compare.report import MARKDOWN, table, write_report
@@ -39,6 +38,7 @@ from engine.train.compare.rows import (
 )
 from engine.train.compare.start import Start, make_start
 from engine.train.compare.train_row import Caches, build, train_row
+from engine.train.kept_files import write_tensors, write_text
 from engine.train.memory import keep_freed_memory
 from engine.types import Json, ProgressSink, no_progress
 

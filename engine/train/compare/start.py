@@ -18,7 +18,7 @@ from engine.train.compare.backbone import Backbone
 from engine.train.compare.cache import ImageCache, TextCache
 from engine.train.compare.config import CompareConfig
 from engine.train.compare.data import CompareData
-from engine.train.compare.kept_files import read_tensors, write_tensors
+from engine.train.kept_files import read_tensors, write_tensors
 from engine.train.losses import multi_positive_contrastive, same_group
 from engine.train.prior_clip.scene_prior import train_scene_prior
 from engine.train.seeds import Purpose, derived_seed, seed_generators

@@ -104,6 +104,7 @@ class Trainer:
             step, running, self.history = place["step"], place["loss"], place["history"]
             reports, first = [unfinished.report_from_kept(place["best"])], len(self.history)
             started -= 60 * self.history[-1]["minutes"]
+            kept = None  # as large as the run itself
         for epoch in range(first, self._epochs_to_do(steps_an_epoch, total)):
             for rows in self._batches(epoch):
                 factor = schedule(step, total, self.config, steps_an_epoch)

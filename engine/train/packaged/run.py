@@ -70,7 +70,7 @@ def _train(config: TrainingConfig, data: Path, out: Path, progress: ProgressSink
         files = [file for file in [starts[number]] if file is not None and file.is_file()]
         return unfinished.digest_of(runs[number].model_dump_json(), data, *files)
 
-    begun = max((i for i in range(len(runs)) if unfinished.read(kept, digest(i))), default=0)
+    begun = max((i for i in range(1, len(runs)) if unfinished.is_of(kept, digest(i))), default=0)
     for number in range(begun, len(runs)):
         run = runs[number]
         loaded = TrainingData(data, run)

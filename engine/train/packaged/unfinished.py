@@ -39,13 +39,18 @@ def keep(file: Path, run: str, parts: Mapping[str, Any], place: Mapping[str, Any
     replace_file(file, lambda temporary: torch.save(content, temporary))
 
 
-def read(file: Path, run: str) -> dict[str, Any] | None:
+def read(file: Path, run: str, *, mmap: bool = False) -> dict[str, Any] | None:
     """What was kept of a run; None: nothing of this one."""
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        content = torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
         return dict(content) if content["run"] == run else None
     except Exception:  # there is none, or it is damaged: torch raises whatever the bytes lead to
         return None
+
+
+def is_of(file: Path, run: str) -> bool:
+    """Whether :func:`read` would find this run; the states are left on the disk."""
+    return read(file, run, mmap=True) is not None
 
 
 def put_back(kept: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from engine.models.packaged_system import PackagedSystem
 from engine.models.weights import file_sha256
 from engine.resources import resource_path
 from engine.train.compare.config import CompareConfig
-from engine.train.compare.kept_files import write_tensors, write_text
 from engine.train.compare.net import SystemNet
 from engine.train.compare.objective import Batch, Objective
 from engine.train.compare.parts import train_parts
@@ -25,6 +24,7 @@ from engine.train.compare.regions import noun_regions
 from engine.train.compare.results import Run, best_parts, overlap_differences, part_gains, spread, summaries, threshold
 from engine.train.compare.rows import ABLATIONS, MAIN, ROWS, SYSTEMS, combination, system_parts
 from engine.train.compare.run import compare
+from engine.train.kept_files import write_tensors, write_text
 from tests.support.rsicd import write_rsicd
 
 TINY = CompareConfig(

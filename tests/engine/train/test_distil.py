@@ -15,13 +15,15 @@ from engine.models.contract import ModelIdentity
 from engine.models.packaged import load_packaged
 from engine.train.packaged.distil.config import DistilConfig
 from engine.train.packaged.distil.regression import fit_head, learning_rate_factor, regression_loss
-from engine.train.packaged.distil.run import TARGETS_FILE, distil
+from engine.train.packaged.distil.run import distil
 from engine.train.packaged.distil.space import TargetSpace
+from engine.train.packaged.distil.taught import TARGETS_FILE
 from engine.train.packaged.distil.teachers import Teacher, as_one
 from engine.train.packaged.distil.views import FixedViews, symmetry
 from engine.train.packaged.export import export
 from engine.train.packaged.run import train_packaged
 from engine.types import Progress
+from tests.support.cut import Cut, CutAfter
 from tests.support.rsicd import write_rsicd
 
 TEACHER = {"epochs": 1, "batch_images": 8, "image_size": 64, "head_steps": 3, "vocabulary": 4000, "frozen_stages": 5}
@@ -189,16 +191,8 @@ def test_a_student_that_was_cut_ends_where_an_uninterrupted_one_does(
     for folder in (whole, cut):
         folder.mkdir()
     expected = distil(checkpoints, data, whole, config, Fabric(devices=1))
-    steps = 0
-
-    def cutting(progress: Progress) -> None:
-        nonlocal steps
-        steps += progress.stage == "images"
-        if steps > steps_before_the_cut:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        distil(checkpoints, data, cut, config, Fabric(devices=1), cutting)
+    with pytest.raises(Cut):
+        distil(checkpoints, data, cut, config, Fabric(devices=1), CutAfter("images", steps_before_the_cut))
     again: list[Progress] = []
     found = distil(checkpoints, data, cut, config, Fabric(devices=1), again.append)
     assert len([p for p in again if p.stage == "images"]) == 6 - steps_before_the_cut // 2 * 2  # two steps an epoch

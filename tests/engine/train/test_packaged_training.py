@@ -23,6 +23,7 @@ from engine.train.packaged.loop import Trainer, schedule
 from engine.train.packaged.recipe import Recipe, read_config, read_recipe
 from engine.train.packaged.run import train_packaged
 from engine.types import Progress
+from tests.support.cut import Cut, CutAfter
 from tests.support.rsicd import write_rsicd
 
 SETTINGS = {"epochs": 2, "batch_images": 8, "image_size": 64, "head_steps": 5, "vocabulary": 4000, "frozen_stages": 5}
@@ -82,10 +83,6 @@ def weights(checkpoint: Path) -> torch.Tensor:
     return torch.cat([value.flatten() for value in torch.load(checkpoint, weights_only=True)["model"].values()])
 
 
-class Cut(Exception):
-    """Stands for whatever ends a run."""
-
-
 @pytest.mark.parametrize("steps_before_the_cut", [3, 5])
 def test_a_run_that_was_cut_ends_where_an_uninterrupted_one_does(tmp_path: Path, steps_before_the_cut: int) -> None:
     data = write_rsicd(tmp_path / "data", {"train": 16, "val": 8}, side=96)
@@ -94,16 +91,8 @@ def test_a_run_that_was_cut_ends_where_an_uninterrupted_one_does(tmp_path: Path,
     settings.write_text(json.dumps(SETTINGS | state | {"then": SETTINGS | {"seed": 1}}), encoding="utf-8")
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     train_packaged(data, whole, settings)
-    steps = 0
-
-    def cutting(progress: Progress) -> None:
-        nonlocal steps
-        steps += progress.stage == "train"
-        if steps > steps_before_the_cut:
-            raise Cut
-
     with pytest.raises(Cut):
-        train_packaged(data, cut, settings, cutting)
+        train_packaged(data, cut, settings, CutAfter("train", steps_before_the_cut))
     again: list[Progress] = []
     train_packaged(data, cut, settings, again.append)
     assert len([p for p in again if p.stage == "train"]) == 8 - steps_before_the_cut // 2 * 2  # two steps an epoch

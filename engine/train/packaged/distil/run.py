@@ -11,11 +11,9 @@ from typing import Any
 
 import torch
 from lightning.fabric import Fabric
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engine.evaluate.retrieval import RetrievalReport
-from engine.evaluate.rsicd import QUARTER_TURNS
 from engine.models.compact.dual_encoder import DualEncoder
 from engine.models.compact.image_tower import ImageTower
 from engine.train.packaged import unfinished
@@ -26,16 +24,14 @@ from engine.train.packaged.data import TrainingData, texts_of
 from engine.train.packaged.distil.config import DistilConfig, ImageRound
 from engine.train.packaged.distil.image_student import ImageStudent
 from engine.train.packaged.distil.space import TargetSpace
-from engine.train.packaged.distil.teachers import Teacher, as_one, network
+from engine.train.packaged.distil.taught import taught
+from engine.train.packaged.distil.teachers import network
 from engine.train.packaged.distil.text_student import fit_text_head
-from engine.train.packaged.distil.views import SYMMETRIES, FixedViews
+from engine.train.packaged.distil.views import FixedViews
 from engine.train.packaged.measure import val_report
 from engine.train.seeds import Purpose, derived_seed
-from engine.types import Progress, ProgressSink, no_progress
+from engine.types import ProgressSink, no_progress
 
-TEACHER_BATCH = 64
-TARGETS_FILE = "targets-{}.safetensors"
-LOOKED_AT = {"seed", "teacher_size", "crops", "mixtures", "smallest_crop", "turns"}  # settings of what teachers see
 PHRASES = ("an aerial photo of {}", "a satellite image of {}", "{} seen from above", "many {}")
 PAIRS = ("{} and {}", "{} near {}", "{} beside a {}", "{} with {}", "{} next to {}")
 PAIR_COUNT = 4000
@@ -72,7 +68,7 @@ def distil(
     random = torch.Generator().manual_seed(config.seed)
     views = FixedViews(loaded.pixels, config.crops, config.mixtures, config.smallest_crop, random)
     texts, owners = texts_to_learn(loaded, config.seed)
-    embedded = _teach(teachers, digests, loaded, views, texts, config, fabric, out, random, progress)
+    embedded = taught(teachers, digests, loaded, views, texts, config, fabric, out, random, progress)
     said = owners >= 0
     space = TargetSpace(
         embedded["images"][:, 0],
@@ -153,69 +149,6 @@ def _student(saved: dict[str, Any], teacher: TrainingConfig, training: TrainingC
         model.image_tower = ImageTower(training.image_tower)
         model.image_tower.load_state_dict(efficientnet(training.image_tower))
     return model
-
-
-def _teach(
-    teachers: Sequence[Path],
-    digests: list[str],
-    data: TrainingData,
-    views: FixedViews,
-    texts: list[str],
-    config: DistilConfig,
-    fabric: Fabric,
-    folder: Path,
-    random: torch.Generator,
-    progress: ProgressSink,
-) -> dict[str, Tensor]:
-    """The teachers' embeddings of all views ``(N, V, M·E)`` and of the texts ``(T, M·E)``, each teacher's computed once
-    and kept in a file of its own.
-    """
-    turns: list[Sequence[int]] = [QUARTER_TURNS]
-    turns += [torch.randperm(SYMMETRIES, generator=random)[: config.turns].tolist() for _ in range(len(views) - 1)]
-    looked_at = config.model_dump_json(include=LOOKED_AT)
-    found = []
-    for number, (file, digest) in enumerate(zip(teachers, digests, strict=True), 1):
-        kept = folder / TARGETS_FILE.format(number)
-        made_of = hashlib.sha256(json.dumps([looked_at, digest, len(data.train), texts]).encode()).digest()
-        embedded = _kept_embeddings(kept, made_of)
-        if embedded is None:
-            teacher = Teacher(file, fabric.device)
-            embedded = _embeddings(teacher, f"{number} of {len(teachers)}", data, views, texts, turns, config, progress)
-            save_file({**embedded, "digest": torch.tensor(list(made_of), dtype=torch.uint8)}, kept)
-        found.append(embedded)
-    return {name: as_one([embedded[name].float() for embedded in found]) for name in ("images", "texts")}
-
-
-def _kept_embeddings(file: Path, digest: bytes) -> dict[str, Tensor] | None:
-    """Those that an earlier call has left, if they are of the same things."""
-    if not file.exists():
-        return None
-    kept = load_file(file)
-    return kept if bytes(kept.pop("digest").tolist()) == digest else None
-
-
-def _embeddings(
-    teacher: Teacher,
-    name: str,
-    data: TrainingData,
-    views: FixedViews,
-    texts: list[str],
-    turns: list[Sequence[int]],
-    config: DistilConfig,
-    progress: ProgressSink,
-) -> dict[str, Tensor]:
-    """One teacher's, float16."""
-    count = len(data.train)
-    parts = []
-    for start in range(0, count, TEACHER_BATCH):
-        rows = range(start, min(count, start + TEACHER_BATCH))
-        seen = []
-        for view in range(len(views)):
-            pictures = torch.stack([views.render(row, view, config.teacher_size) for row in rows])
-            seen.append(teacher.images(pictures, turns[view]))
-        parts.append(torch.stack(seen, 1).half())
-        progress(Progress("teachers", rows.stop, count, name))
-    return {"images": torch.cat(parts), "texts": teacher.texts(texts).half()}
 
 
 def _write_report(

@@ -1,8 +1,8 @@
-"""Files of a comparison: whole or not there, and a full disk is told as one."""
+"""Files that training keeps for the next call: whole or not there, and a full disk is told as one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -35,6 +35,20 @@ def read_tensors(file: Path, settings: str) -> tuple[dict[str, Tensor], dict[str
         return (load_file(file), metadata) if metadata.get("settings") == settings else None
     except (OSError, SafetensorError):
         return None
+
+
+def kept_or_made(file: Path, settings: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The tensors that an earlier call kept under the same ``settings``, else made and written.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
+    found = read_tensors(file, settings)
+    if found is not None:
+        return found[0]
+    made = make()
+    write_tensors(file, made, {"settings": settings})
+    return made
 
 
 def write_text(file: Path, text: str) -> None:
