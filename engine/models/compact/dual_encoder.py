@@ -11,12 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from engine.models.compact.hubs import HubTerm
 from engine.models.compact.image_tower import FEATURES, SMALLEST, ImageTower
 from engine.models.compact.text_tower import TextTower, TextTowerConfig
 from engine.models.compact.token_blocks import TokenBlocks
 from engine.models.mps_clip.mpr import PerspectiveHeads
 
 INITIAL_LOGIT_SCALE = 20.0
+HUB_PREFIXES = ("image_hubs.", "text_hubs.")
 PART_PREFIXES = ("token_blocks.", "mpr_head.")
 
 
@@ -30,6 +32,7 @@ class CompactParts:
         token_width: their width.
         adapter_bottleneck: of the G²A adapter after each of them; 0: none.
         image_tower: its size, see :class:`ImageTower`.
+        hub_centres: of the banks of the hub terms, see :class:`HubTerm`; 0: no such terms.
     """
 
     views: int = 0
@@ -37,6 +40,7 @@ class CompactParts:
     token_width: int = 192
     adapter_bottleneck: int = 64
     image_tower: str = SMALLEST
+    hub_centres: int = 0
 
 
 class DualEncoder(nn.Module):
@@ -65,6 +69,11 @@ class DualEncoder(nn.Module):
             self.token_blocks = TokenBlocks(FEATURES, parts.token_width, parts.token_blocks, parts.adapter_bottleneck)
         if parts.views:
             self.mpr_head = PerspectiveHeads(embed_dim, parts.views)
+        self.image_hubs: nn.Module = nn.Identity()
+        self.text_hubs: nn.Module = nn.Identity()
+        if parts.hub_centres:
+            self.image_hubs = HubTerm(embed_dim, parts.hub_centres, of_texts=False)
+            self.text_hubs = HubTerm(embed_dim, parts.hub_centres, of_texts=True)
 
     def tokens(self, images: Tensor) -> Tensor:
         """Normalised pixels ``(B, 3, H, W)`` to the token map ``(B, C, h, w)``, h = H / 32, w = W / 32, rounded up."""
@@ -81,7 +90,10 @@ class DualEncoder(nn.Module):
 
     def pool(self, tokens: Tensor) -> Tensor:
         """Token map ``(B, C, h, w)`` to the image's embedding ``(B, E)``."""
-        return normalize(self.image_head(self.feature_dropout(tokens.mean((2, 3)))), dim=-1)
+        embeddings: Tensor = self.image_hubs(
+            normalize(self.image_head(self.feature_dropout(tokens.mean((2, 3)))), dim=-1)
+        )
+        return embeddings
 
     def project(self, tokens: Tensor, context: float = 0.0) -> Tensor:
         """Token map ``(B, C, h, w)`` to embeddings of its tokens ``(B, h, w, E)``.
@@ -89,7 +101,8 @@ class DualEncoder(nn.Module):
         ``context`` is the share of the tile's mean that is mixed into each token.
         """
         mixed = torch.lerp(tokens, tokens.mean((2, 3), keepdim=True), context) if context else tokens
-        return normalize(self.image_head(mixed.permute(0, 2, 3, 1)), dim=-1)
+        embeddings: Tensor = self.image_hubs(normalize(self.image_head(mixed.permute(0, 2, 3, 1)), dim=-1))
+        return embeddings
 
     def embed_texts(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Token ids and mask ``(B, L)`` to ``(B, E)``."""
@@ -97,7 +110,8 @@ class DualEncoder(nn.Module):
 
     def embed_text_features(self, features: Tensor) -> Tensor:
         """Features of the text tower ``(B, D)`` to ``(B, E)``."""
-        return normalize(self.text_head(features), dim=-1)
+        embeddings: Tensor = self.text_hubs(normalize(self.text_head(features), dim=-1))
+        return embeddings
 
     def views(self, region_feature: Tensor) -> Tensor:
         """Region features ``(B, E)`` to the views ``(K, B, E)`` of the MPR heads, which the network must have."""

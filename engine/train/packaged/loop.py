@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from engine.errors import UsageError
 from engine.evaluate.retrieval import RetrievalReport
-from engine.models.compact.dual_encoder import PART_PREFIXES, DualEncoder
+from engine.models.compact.dual_encoder import HUB_PREFIXES, PART_PREFIXES, DualEncoder
 from engine.train.packaged import unfinished
 from engine.train.packaged.average import follow
 from engine.train.packaged.base_weights import efficientnet, load_minilm
@@ -225,6 +225,8 @@ class Trainer:
 def load_start(model: DualEncoder, file: Path, vocabulary: list[str]) -> None:
     """Loads a checkpoint of training; parts of MPS-CLIP that it does not have stay as they are.
 
+    A student's hub terms are left out: they are of the space that it learned, which moves.
+
     Raises:
         UsageError: it has another vocabulary, or weights that do not fit.
     """
@@ -232,8 +234,9 @@ def load_start(model: DualEncoder, file: Path, vocabulary: list[str]) -> None:
     if saved["vocabulary"] != vocabulary:
         raise UsageError(f"{file} was trained with another vocabulary.", "Give its settings with --config.")
     fresh = {name: value for name, value in model.state_dict().items() if name.startswith(PART_PREFIXES)}
+    weights = {name: value for name, value in saved["model"].items() if not name.startswith(HUB_PREFIXES)}
     try:
-        model.load_state_dict(fresh | saved["model"])
+        model.load_state_dict(fresh | weights)
     except RuntimeError as error:
         raise UsageError(f"{file} does not fit the settings: {error}", "Give its settings with --config.") from error
 

@@ -11,9 +11,11 @@ from lightning.fabric import Fabric
 from torch.nn.functional import normalize
 
 from engine.errors import UsageError
+from engine.models.compact.hubs import HubTerm
 from engine.models.contract import ModelIdentity
 from engine.models.packaged import load_packaged
 from engine.train.packaged.distil.config import DistilConfig
+from engine.train.packaged.distil.hubs import hub_terms
 from engine.train.packaged.distil.regression import fit_head, learning_rate_factor, regression_loss
 from engine.train.packaged.distil.run import distil
 from engine.train.packaged.distil.space import TargetSpace
@@ -95,6 +97,35 @@ def test_hubs_lose_to_what_is_near_to_fewer() -> None:
     before = (plain.argsort(0, descending=True)[:10] == 199).sum()
     after = (corrected.argsort(0, descending=True)[:10] == 199).sum()
     assert after < before
+
+
+def test_hub_terms_take_off_what_an_embedding_has_with_the_bank() -> None:
+    images, texts = (normalize(torch.randn(60, 10, generator=generator(s)), dim=-1) for s in (1, 2))
+    of_images, of_texts = hub_terms(images, texts, 60, 0.5, 20.0)  # a centre for each
+    bank, own = normalize(texts[:, :-2], dim=-1), normalize(images[:, :-2], dim=-1)
+    hub = (20.0 * own @ bank.T).logsumexp(1) / 20.0
+    term = 0.5 * (hub - hub.mean())
+    seen, read = of_images(images), of_texts(texts)
+    torch.testing.assert_close(seen.norm(dim=1), torch.ones(60))
+    wanted = own @ bank.T - term[:, None]
+    lengths = [(1 + 0.35**2 + (t / 0.35).square()).sqrt() for t in (term, _term_of(of_texts, bank))]
+    found = seen @ read.T * lengths[0][:, None] * lengths[1] + _term_of(of_texts, bank)
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
+
+
+def _term_of(hubs: HubTerm, own: torch.Tensor) -> torch.Tensor:
+    return hubs.strength * (hubs.hub(own) - hubs.mean)
+
+
+def test_a_bank_of_a_few_clusters_says_nearly_what_all_of_it_would() -> None:
+    centres = normalize(torch.randn(5, 14, generator=generator(3)), dim=-1)
+    texts = normalize(centres.repeat_interleave(80, 0) + 0.1 * torch.randn(400, 14, generator=generator(4)), dim=-1)
+    images = normalize(torch.randn(50, 14, generator=generator(5)), dim=-1)
+    few, many = (hub_terms(images, texts, n, 0.7, 20.0)[0] for n in (25, 400))
+    assert few.centres.shape == (25, 12) and float(few.log_shares.exp().sum()) == pytest.approx(1.0)
+    own = normalize(images[:, :-2], dim=-1)
+    terms = [_term_of(hubs, own) for hubs in (few, many)]  # images are the many's limit: 50 centres at most
+    assert float(torch.corrcoef(torch.stack(terms))[0, 1]) > 0.95
 
 
 def test_own_texts_do_not_make_an_image_a_hub() -> None:
@@ -200,6 +231,46 @@ def test_a_student_that_was_cut_ends_where_an_uninterrupted_one_does(
     weights = [torch.load(folder / "best.pt", weights_only=True)["model"] for folder in (whole, cut)]
     for name, tensor in weights[0].items():
         torch.testing.assert_close(weights[1][name], tensor, msg=name)
+
+
+def test_a_student_may_start_from_the_means_of_its_teachers_weights(
+    data: Path, checkpoints: list[Path], tmp_path: Path
+) -> None:
+    still = {**SMALL, "image_epochs": 0.5, "lr_image": 0.0}
+    config = DistilConfig.model_validate(still | {"image_start": "mean", "text_tower": "mean"})
+    distil(checkpoints, data, tmp_path, config, Fabric(devices=1))
+    student, *teachers = (torch.load(f, weights_only=True)["model"] for f in (tmp_path / "best.pt", *checkpoints))
+    towers = [name for name in student if name.startswith(("image_tower.", "text_tower."))]
+    for name in towers:
+        torch.testing.assert_close(student[name], (teachers[0][name] + teachers[1][name]) / 2, msg=name)
+    assert any(not torch.equal(teachers[0][name], teachers[1][name]) for name in towers)
+
+
+def test_a_student_reads_the_pieces_it_is_given_and_no_others(
+    data: Path, checkpoints: list[Path], tmp_path: Path
+) -> None:
+    still = {**SMALL, "image_epochs": 0.5, "lr_image": 0.0, "vocabulary": 4_000}
+    smaller = tmp_path / "smaller"
+    smaller.mkdir()
+    settings = smaller / "settings.json"
+    settings.write_text(json.dumps(TEACHER | {"vocabulary": 5_000}), encoding="utf-8")
+    train_packaged(data, smaller, settings)
+    distil([smaller / "best.pt"], data, tmp_path, DistilConfig.model_validate(still), Fabric(devices=1))
+    student, teacher = (torch.load(f / "best.pt", weights_only=True) for f in (tmp_path, smaller))
+    assert (len(student["vocabulary"]), len(teacher["vocabulary"])) == (4_000, 5_000)
+    rows = [teacher["vocabulary"].index(piece) for piece in student["vocabulary"]]
+    torch.testing.assert_close(
+        student["model"]["text_tower.words.weight"], teacher["model"]["text_tower.words.weight"][rows]
+    )
+    larger = DistilConfig.model_validate(still | {"vocabulary": 6_000})
+    with pytest.raises(UsageError, match="does not have all word pieces"):
+        distil([smaller / "best.pt"], data, tmp_path, larger, Fabric(devices=1))
+
+
+def test_a_mean_of_towers_that_no_teacher_has_is_refused(data: Path, checkpoints: list[Path], tmp_path: Path) -> None:
+    config = DistilConfig.model_validate({**SMALL, "image_start": "mean", "image_tower": "efficientnet_lite2"})
+    with pytest.raises(UsageError, match="No teacher has the image tower efficientnet_lite2"):
+        distil(checkpoints, data, tmp_path, config, Fabric(devices=1))
 
 
 def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.train.packaged.config import ImageTowerSize
@@ -41,4 +43,12 @@ class DistilConfig(ImageRound):
     hub_strength: float = Field(0.6, ge=0.0, description="of the correction of hubs, see TargetSpace; 0: none")
     hub_scale: float = Field(20.0, gt=0.0)
     image_tower: ImageTowerSize | None = Field(None, description="None: the first teacher's, and from its weights")
+    image_start: Literal["first", "mean"] = Field(
+        "first", description="the first teacher's weights, or the mean of all teachers' that have the same image tower"
+    )
+    text_tower: Literal["first", "mean"] = Field(
+        "first", description="the first teacher's, or the mean of all, which must have the student's word pieces"
+    )
+    vocabulary: int | None = Field(None, ge=4_000, description="word pieces; None: as many as the first teacher's")
+    hub_centres: int = Field(64, ge=0, description="of the banks of the hub terms; 0: the head's own terms are kept")
     then: ImageRound | None = Field(None, description="another round of the image student, from where the first ended")

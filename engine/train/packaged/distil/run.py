@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,16 @@ from torch import Tensor
 
 from engine.evaluate.retrieval import RetrievalReport
 from engine.models.compact.dual_encoder import DualEncoder
-from engine.models.compact.image_tower import ImageTower
 from engine.train.packaged import unfinished
-from engine.train.packaged.base_weights import efficientnet
 from engine.train.packaged.checkpoint import read_checkpoint, save_checkpoint
 from engine.train.packaged.config import TrainingConfig
 from engine.train.packaged.data import TrainingData, texts_of
 from engine.train.packaged.distil.config import DistilConfig, ImageRound
+from engine.train.packaged.distil.hubs import hub_terms, with_hub_terms
 from engine.train.packaged.distil.image_student import ImageStudent
 from engine.train.packaged.distil.space import TargetSpace
+from engine.train.packaged.distil.student import starting_student
 from engine.train.packaged.distil.taught import taught
-from engine.train.packaged.distil.teachers import network
 from engine.train.packaged.distil.text_student import fit_text_head
 from engine.train.packaged.distil.views import FixedViews
 from engine.train.packaged.measure import val_report
@@ -47,7 +47,8 @@ def distil(
 ) -> RetrievalReport:
     """Leaves ``best.pt`` and ``report.json`` in ``out``; returns the val report of the best epoch.
 
-    The student starts from the first teacher. The teachers' embeddings are kept in ``out``; a run that was cut goes on
+    The student starts from the first teacher, or from means of several's weights (model soups: Wortsman et al., arXiv
+    2203.05482). The teachers' embeddings are kept in ``out``; a run that was cut goes on
     from them, and from its last epoch.
 
     Args:
@@ -56,7 +57,7 @@ def distil(
         out: exists.
 
     Raises:
-        UsageError: a checkpoint or the data cannot be used.
+        UsageError: a checkpoint, the data or a setting cannot be used.
     """
     started = time.monotonic()
     saved = read_checkpoint(teachers[0])
@@ -64,6 +65,7 @@ def distil(
     training = TrainingConfig.model_validate(
         {k: v for k, v in saved["config"].items() if k in TrainingConfig.model_fields}
     )
+    training = training.model_copy(update={"vocabulary": config.vocabulary or training.vocabulary})
     loaded = TrainingData(data, training)
     random = torch.Generator().manual_seed(config.seed)
     views = FixedViews(loaded.pixels, config.crops, config.mixtures, config.smallest_crop, random)
@@ -86,9 +88,10 @@ def distil(
         [space.images(view, rows if number <= views.crops else None) for number, view in enumerate(of_views)], 1
     )
     targets = space.texts(embedded["texts"], owners)
+    bank = config.hub_centres, config.hub_strength, config.hub_scale
+    hubs = hub_terms(images[:, 0], targets[said], *bank) if config.hub_centres else None
     fabric.seed_everything(config.seed, verbose=False)  # the teachers may or may not have been built just now
-    student_training = training.model_copy(update={"image_tower": config.image_tower or training.image_tower})
-    model = _student(saved, training, student_training).to(memory_format=torch.channels_last)
+    model = starting_student(teachers, config, loaded.vocabulary).to(memory_format=torch.channels_last)
     fabric.to_device(model)
     fit_text_head(model, loaded, texts, targets)
     history: list[dict[str, float]] = []
@@ -102,14 +105,15 @@ def distil(
         started -= 60 * history[-1]["minutes"]
 
     def epoch_done(average: DualEncoder, parts: Mapping[str, Any], place: dict[str, Any]) -> None:
-        report = val_report(average, loaded, this.late_image_size)
+        measured = with_hub_terms(average, *hubs) if hubs else average
+        report = val_report(measured, loaded, this.late_image_size)
         reports.append(report)
         minutes = (time.monotonic() - started) / 60
         history.append({"epoch": len(history) + 1, "val_mR": report.mean_recall, "minutes": minutes})
         best = max(reports, key=lambda r: r.mean_recall)
         if best is report:
-            settings = {**student_training.model_dump(), "distil": config.model_dump()}
-            save_checkpoint(out / "best.pt", average, loaded.vocabulary, settings)
+            settings = {**training.model_dump(), **asdict(measured.parts), "distil": config.model_dump()}
+            save_checkpoint(out / "best.pt", measured, loaded.vocabulary, settings)
         _write_report(out / "report.json", config, digests, history, best)
         place |= {"round": number, "history": history, "best": unfinished.report_to_kept(best)}
         unfinished.keep(file, run, parts, place)
@@ -139,16 +143,6 @@ def texts_to_learn(data: TrainingData, seed: int) -> tuple[list[str], Tensor]:
             made.append(pair.format(nouns[first], nouns[second]))
     texts = list(dict.fromkeys([*data.texts, *nouns, *made]))
     return texts, torch.tensor([owner.get(text, -1) for text in texts])
-
-
-def _student(saved: dict[str, Any], teacher: TrainingConfig, training: TrainingConfig) -> DualEncoder:
-    """The first teacher; with another image tower, that comes with its ImageNet weights."""
-    model = network(saved)
-    if training.image_tower != teacher.image_tower:
-        model.parts = training.parts
-        model.image_tower = ImageTower(training.image_tower)
-        model.image_tower.load_state_dict(efficientnet(training.image_tower))
-    return model
 
 
 def _write_report(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
-HUB_DIMENSIONS = 2
-HUB_LENGTH = 0.35  # of the constant that a hub term is multiplied with
+from engine.models.compact.hubs import HUB_DIMENSIONS, with_hub_term
+
 BANK_TEXTS, BANK_IMAGES = 4000, 3000
 _ROWS = 4096  # compared with a bank at once
 
@@ -52,17 +51,14 @@ class TargetSpace:
 
     def images(self, embeddings: Tensor, rows: Tensor | None = None) -> Tensor:
         """Teachers' embeddings ``(B, D)`` to targets ``(B, E)``; ``rows``: which training images they are."""
-        return self._target(embeddings, self._image_hub(embeddings, rows) - self._image_mean, first=False)
+        return self._target(embeddings, self._image_hub(embeddings, rows) - self._image_mean, of_texts=False)
 
     def texts(self, embeddings: Tensor, owners: Tensor | None = None) -> Tensor:
         """Teachers' embeddings ``(B, D)`` to targets ``(B, E)``; ``owners``: of which training images, -1: of none."""
-        return self._target(embeddings, self._text_hub(embeddings, owners) - self._text_mean, first=True)
+        return self._target(embeddings, self._text_hub(embeddings, owners) - self._text_mean, of_texts=True)
 
-    def _target(self, embeddings: Tensor, hub: Tensor, first: bool) -> Tensor:
-        constant = torch.full_like(hub, HUB_LENGTH)
-        term = -self._strength * hub / HUB_LENGTH
-        ends = torch.stack([term, constant] if first else [constant, term], -1)
-        return normalize(torch.cat([embeddings @ self._basis, ends], -1), dim=-1)
+    def _target(self, embeddings: Tensor, hub: Tensor, of_texts: bool) -> Tensor:
+        return with_hub_term(embeddings @ self._basis, self._strength * hub, of_texts)
 
     def _image_hub(self, embeddings: Tensor, rows: Tensor | None) -> Tensor:
         return self._hub(embeddings, rows, self._texts, self._text_owners)
