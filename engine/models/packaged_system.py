@@ -18,7 +18,7 @@ from engine.models.packaged import PATCH_CONTEXT, PackagedModel
 
 
 class PackagedSystem(PackagedModel):
-    """:class:`RetrievalModel` over the packaged towers and heads and a :class:`CompactSystem`.
+    """:class:`RetrievalModel` over the packaged towers, heads and hub terms and a :class:`CompactSystem`.
 
     Args:
         base: the packaged weights.
@@ -71,14 +71,17 @@ class PackagedSystem(PackagedModel):
 
     def encode_images(self, images: Tensor) -> Tensor:
         with torch.inference_mode():
-            return self.system.embed_images(self._tokens(images))
+            embeddings: Tensor = self.net.image_hubs(self.system.embed_images(self._tokens(images)))
+            return embeddings
 
     def encode_patches(self, images: Tensor) -> Tensor:
         with torch.inference_mode():
-            return self.system.embed_tokens(self._tokens(images), PATCH_CONTEXT)
+            embeddings: Tensor = self.net.image_hubs(self.system.embed_tokens(self._tokens(images), PATCH_CONTEXT))
+            return embeddings
 
     def _embed_pieces(self, ids: Tensor, mask: Tensor) -> Tensor:
-        return self.system.embed_texts(self._states(ids, mask).float(), mask)
+        embeddings: Tensor = self.net.text_hubs(self.system.embed_texts(self._states(ids, mask).float(), mask))
+        return embeddings
 
     def region_views(self, region_feature: Tensor) -> Tensor:
         if not self.system.parts.views:

@@ -267,6 +267,23 @@ def test_a_student_reads_the_pieces_it_is_given_and_no_others(
         distil([smaller / "best.pt"], data, tmp_path, larger, Fabric(devices=1))
 
 
+def test_a_run_that_starts_from_a_student_leaves_its_hub_terms_out(
+    data: Path, checkpoints: list[Path], tmp_path: Path
+) -> None:
+    distil(checkpoints, data, tmp_path, DistilConfig.model_validate(SMALL), Fabric(devices=1))
+    settings, student = tmp_path / "settings.json", torch.load(tmp_path / "best.pt", weights_only=True)
+    settings.write_text(json.dumps(TEACHER | {"max_steps": 1}), encoding="utf-8")
+    assert student["config"]["hub_centres"] == 16  # as many as there are training images
+    out = tmp_path / "further"
+    model = load_packaged(
+        train_packaged(data, out, settings, start=tmp_path / "best.pt"),
+        ModelIdentity("trial", "compact", "0" * 64, "test"),
+        64,
+        torch.device("cpu"),
+    )
+    assert model.net.parts.hub_centres == 0
+
+
 def test_a_mean_of_towers_that_no_teacher_has_is_refused(data: Path, checkpoints: list[Path], tmp_path: Path) -> None:
     config = DistilConfig.model_validate({**SMALL, "image_start": "mean", "image_tower": "efficientnet_lite2"})
     with pytest.raises(UsageError, match="No teacher has the image tower efficientnet_lite2"):

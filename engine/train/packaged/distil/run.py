@@ -48,8 +48,8 @@ def distil(
     """Leaves ``best.pt`` and ``report.json`` in ``out``; returns the val report of the best epoch.
 
     The student starts from the first teacher, or from means of several's weights (model soups: Wortsman et al., arXiv
-    2203.05482). The teachers' embeddings are kept in ``out``; a run that was cut goes on
-    from them, and from its last epoch.
+    2203.05482). The teachers' embeddings are kept in ``out``; a run that was cut goes on from them, and from its last
+    epoch.
 
     Args:
         teachers: checkpoints of runs on the same data.
