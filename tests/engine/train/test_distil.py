@@ -101,7 +101,7 @@ def test_hubs_lose_to_what_is_near_to_fewer() -> None:
 
 def test_hub_terms_take_off_what_an_embedding_has_with_the_bank() -> None:
     images, texts = (normalize(torch.randn(60, 10, generator=generator(s)), dim=-1) for s in (1, 2))
-    of_images, of_texts = hub_terms(images, texts, 60, 0.5, 20.0)  # a centre for each
+    of_images, of_texts = hub_terms(images, texts, (0.5, 0.75), 60, 20.0)  # a centre for each
     bank, own = normalize(texts[:, :-2], dim=-1), normalize(images[:, :-2], dim=-1)
     hub = (20.0 * own @ bank.T).logsumexp(1) / 20.0
     term = 0.5 * (hub - hub.mean())
@@ -121,7 +121,7 @@ def test_a_bank_of_a_few_clusters_says_nearly_what_all_of_it_would() -> None:
     centres = normalize(torch.randn(5, 14, generator=generator(3)), dim=-1)
     texts = normalize(centres.repeat_interleave(80, 0) + 0.1 * torch.randn(400, 14, generator=generator(4)), dim=-1)
     images = normalize(torch.randn(50, 14, generator=generator(5)), dim=-1)
-    few, many = (hub_terms(images, texts, n, 0.7, 20.0)[0] for n in (25, 400))
+    few, many = (hub_terms(images, texts, (0.7, 0.7), n, 20.0)[0] for n in (25, 400))
     assert few.centres.shape == (25, 12) and float(few.log_shares.exp().sum()) == pytest.approx(1.0)
     own = normalize(images[:, :-2], dim=-1)
     terms = [_term_of(hubs, own) for hubs in (few, many)]  # images are the many's limit: 50 centres at most

@@ -50,5 +50,8 @@ class DistilConfig(ImageRound):
         "first", description="the first teacher's, or the mean of all, which must have the student's word pieces"
     )
     vocabulary: int | None = Field(None, ge=4_000, description="word pieces; None: as many as the first teacher's")
+    image_hub_strength: float = Field(
+        0.35, ge=0.0, description="of images' hub terms: the more, the better for captions, the worse for single words"
+    )
     hub_centres: int = Field(64, ge=0, description="of the banks of the hub terms; 0: the head's own terms are kept")
     then: ImageRound | None = Field(None, description="another round of the image student, from where the first ended")

@@ -21,19 +21,22 @@ from engine.models.compact.hubs import HUB_DIMENSIONS, HubTerm
 ITERATIONS = 15
 
 
-def hub_terms(images: Tensor, texts: Tensor, centres: int, strength: float, scale: float) -> tuple[HubTerm, HubTerm]:
+def hub_terms(
+    images: Tensor, texts: Tensor, strengths: tuple[float, float], centres: int, scale: float
+) -> tuple[HubTerm, HubTerm]:
     """Those of images and of texts, each with a bank of K clusters, of fewer where there are fewer targets.
 
     Args:
         images: targets of the whole training images ``(N, E)``.
         texts: targets of what was said of them ``(T, E)``.
+        strengths: of images' and of texts' terms, see :class:`HubTerm`.
         centres: K.
-        strength, scale: see :class:`HubTerm`.
+        scale: of the cosines with the bank.
     """
     own_images, own_texts = (normalize(part[:, :-HUB_DIMENSIONS], dim=-1) for part in (images, texts))
     centres = min(centres, len(images), len(texts))
-    of_images = _hub_term(own_images, own_texts, False, centres, strength, scale)
-    return of_images, _hub_term(own_texts, own_images, True, centres, strength, scale)
+    of_images = _hub_term(own_images, own_texts, False, strengths[0], centres, scale)
+    return of_images, _hub_term(own_texts, own_images, True, strengths[1], centres, scale)
 
 
 def with_hub_terms(model: DualEncoder, of_images: HubTerm, of_texts: HubTerm) -> DualEncoder:
@@ -47,7 +50,7 @@ def with_hub_terms(model: DualEncoder, of_images: HubTerm, of_texts: HubTerm) ->
     return corrected
 
 
-def _hub_term(own: Tensor, bank: Tensor, of_texts: bool, centres: int, strength: float, scale: float) -> HubTerm:
+def _hub_term(own: Tensor, bank: Tensor, of_texts: bool, strength: float, centres: int, scale: float) -> HubTerm:
     """Of embeddings of one kind ``(A, E - 2)``, against those of the other ``(B, E - 2)``."""
     points = bank.double().numpy()
     spread = points[:: len(points) // centres][:centres]

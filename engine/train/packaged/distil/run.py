@@ -88,8 +88,8 @@ def distil(
         [space.images(view, rows if number <= views.crops else None) for number, view in enumerate(of_views)], 1
     )
     targets = space.texts(embedded["texts"], owners)
-    bank = config.hub_centres, config.hub_strength, config.hub_scale
-    hubs = hub_terms(images[:, 0], targets[said], *bank) if config.hub_centres else None
+    strengths, bank = (config.image_hub_strength, config.hub_strength), (config.hub_centres, config.hub_scale)
+    hubs = hub_terms(images[:, 0], targets[said], strengths, *bank) if config.hub_centres else None
     fabric.seed_everything(config.seed, verbose=False)  # the teachers may or may not have been built just now
     model = starting_student(teachers, config, loaded.vocabulary).to(memory_format=torch.channels_last)
     fabric.to_device(model)
