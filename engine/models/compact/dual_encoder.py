@@ -90,10 +90,7 @@ class DualEncoder(nn.Module):
 
     def pool(self, tokens: Tensor) -> Tensor:
         """Token map ``(B, C, h, w)`` to the image's embedding ``(B, E)``."""
-        embeddings: Tensor = self.image_hubs(
-            normalize(self.image_head(self.feature_dropout(tokens.mean((2, 3)))), dim=-1)
-        )
-        return embeddings
+        return self._embed_image_features(self.feature_dropout(tokens.mean((2, 3))))
 
     def project(self, tokens: Tensor, context: float = 0.0) -> Tensor:
         """Token map ``(B, C, h, w)`` to embeddings of its tokens ``(B, h, w, E)``.
@@ -101,7 +98,11 @@ class DualEncoder(nn.Module):
         ``context`` is the share of the tile's mean that is mixed into each token.
         """
         mixed = torch.lerp(tokens, tokens.mean((2, 3), keepdim=True), context) if context else tokens
-        embeddings: Tensor = self.image_hubs(normalize(self.image_head(mixed.permute(0, 2, 3, 1)), dim=-1))
+        return self._embed_image_features(mixed.permute(0, 2, 3, 1))
+
+    def _embed_image_features(self, features: Tensor) -> Tensor:
+        """Features of the image tower ``(…, C)`` to ``(…, E)``."""
+        embeddings: Tensor = self.image_hubs(normalize(self.image_head(features), dim=-1))
         return embeddings
 
     def embed_texts(self, ids: Tensor, mask: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ from engine.train.packaged.distil.taught import taught
 from engine.train.packaged.distil.text_student import fit_text_head
 from engine.train.packaged.distil.views import FixedViews
 from engine.train.packaged.measure import val_report
+from engine.train.packaged.text_features import TextFeatures
 from engine.train.seeds import Purpose, derived_seed
 from engine.types import ProgressSink, no_progress
 
@@ -94,6 +95,7 @@ def distil(
     model = starting_student(teachers, config, loaded.vocabulary).to(memory_format=torch.channels_last)
     fabric.to_device(model)
     fit_text_head(model, loaded, texts, targets)
+    read = TextFeatures(model.text_tower, loaded.tokenizer)  # which stays as it is
     history: list[dict[str, float]] = []
     reports: list[RetrievalReport] = []
     rounds: list[ImageRound] = [config] if config.then is None else [config, config.then]
@@ -106,7 +108,7 @@ def distil(
 
     def epoch_done(average: DualEncoder, parts: Mapping[str, Any], place: dict[str, Any]) -> None:
         measured = with_hub_terms(average, *hubs) if hubs else average
-        report = val_report(measured, loaded, this.late_image_size)
+        report = val_report(measured, loaded, this.late_image_size, read)
         reports.append(report)
         minutes = (time.monotonic() - started) / 60
         history.append({"epoch": len(history) + 1, "val_mR": report.mean_recall, "minutes": minutes})

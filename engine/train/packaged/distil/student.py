@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -13,7 +12,7 @@ from torch import nn
 from engine.errors import UsageError
 from engine.models.compact.dual_encoder import DualEncoder
 from engine.models.compact.image_tower import ImageTower
-from engine.models.compact.text_tower import TextTower, TextTowerConfig
+from engine.models.compact.text_tower import TextTower
 from engine.train.packaged.average import set_to_mean
 from engine.train.packaged.base_weights import efficientnet
 from engine.train.packaged.checkpoint import read_checkpoint
@@ -42,24 +41,26 @@ def starting_student(teachers: Sequence[Path], config: DistilConfig, vocabulary:
         if not alike:
             raise UsageError(f"No teacher has the image tower {size}.", 'Set "image_start" to "first".')
         set_to_mean(student.image_tower, alike)
-    readers = read if config.text_tower == "mean" else read[:1]
-    towers = [_text_tower(saved, vocabulary, file) for file, saved in readers]
+    readers = len(read) if config.text_tower == "mean" else 1
+    towers = [
+        _text_tower(each.text_tower, saved["vocabulary"], vocabulary, file)
+        for each, (file, saved) in zip(networks[:readers], read[:readers], strict=True)
+    ]
     student.text_tower = towers[0]
     set_to_mean(student.text_tower, towers)
     student.parts = replace(student.parts, image_tower=size, hub_centres=0)
     return student
 
 
-def _text_tower(saved: dict[str, Any], vocabulary: list[str], file: Path) -> TextTower:
-    """A checkpoint's text tower with the rows of these word pieces."""
-    place = {piece: row for row, piece in enumerate(saved["vocabulary"])}
+def _text_tower(whole: TextTower, pieces: list[str], vocabulary: list[str], file: Path) -> TextTower:
+    """A checkpoint's text tower, which reads ``pieces``, with the rows of those of ``vocabulary``."""
+    place = {piece: row for row, piece in enumerate(pieces)}
     if not place.keys() >= set(vocabulary):
         raise UsageError(
             f"{file} does not have all word pieces that the student is to read.",
             'Train all teachers with the same "vocabulary", and give the student no larger one.',
         )
-    whole = network(saved).text_tower
     words = whole.words.weight[torch.tensor([place[piece] for piece in vocabulary])]
-    tower = TextTower(TextTowerConfig(len(vocabulary), whole.config.positions))
+    tower = TextTower(replace(whole.config, vocabulary=len(vocabulary)))
     tower.load_state_dict(whole.state_dict() | {"words.weight": words})
     return tower
