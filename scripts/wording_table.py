@@ -2,8 +2,9 @@
 
     .venv/bin/python scripts/wording_table.py RSICD [WORDNET]
 
-WORDNET is the folder with ``data.noun`` and ``index.noun`` (Debian's package wordnet-base has it). Nobody chose a word
-by hand. A word is compared with a noun of the training captions by
+WORDNET is the folder with ``data.noun`` and ``index.noun`` (Debian's package wordnet-base has it). Words and phrases of
+the thesaurus (resources/recipes/rsicd-thesaurus.tsv) are said as people wrote there. Of WordNet's other words nobody
+chose one by hand: a word is compared with a noun of the training captions by
 
     0.5 · cosine of both as all-MiniLM-L6-v2 embeds them
   + 0.5 · cosine of the word's meaning (its gloss) and the captions with the noun
@@ -43,6 +44,8 @@ UP_FROM_WORD, UP_FROM_NOUN = 4, 3
 BY_STEPS = (0.4, 0.25, 0.12, 0.05, 0.02)  # the same synset, parent or child, brothers, …
 NEAR_ENOUGH = 0.45
 KEPT, SPREAD = 3, 0.2  # nouns a word; shares are a softmax of the nearness with this temperature
+NEXT_BEST = 0.4  # of the share of the thesaurus's phrase before
+THESAURUS = resource_path("recipes", "rsicd-thesaurus.tsv")
 
 
 class Nouns:
@@ -99,8 +102,11 @@ def main(rsicd: Path, wordnet_folder: Path) -> None:
     encode, wordnet, taught = Encoder(), WordNet(wordnet_folder), phrases_taught(rsicd)
     nouns = Nouns(rsicd, taught, wordnet, encode)
     near = dict(from_wordnet(wordnet, nouns, taught, encode))
-    table = {word: shares for word in sorted(near) if (shares := nearest(near[word], nouns.names))}
-    about = "WordNet 3.0, Princeton University, see ../recipes/WORDNET-LICENSE; chosen by scripts/wording_table.py"
+    table = {word: shares for word in near if (shares := nearest(near[word], nouns.names))}
+    table |= from_thesaurus(THESAURUS.read_text("utf-8"), taught)
+    table = {word: {n: share for n, share in table[word].items() if n not in table} for word in sorted(table)}
+    table = {word: scaled(shares) for word, shares in table.items() if shares}
+    about = "../recipes/rsicd-thesaurus.tsv, and for other words WordNet 3.0, Princeton University, see ../recipes/WORDNET-LICENSE; made by scripts/wording_table.py"
     text = json.dumps({"source": about, "words": table}, indent=0, separators=(",", ":"))
     resource_path("models", "rsicd-words.json").write_text(text + "\n", encoding="utf-8")
     print(f"{len(table)} words, {len(nouns.names)} nouns")
@@ -123,6 +129,23 @@ def from_wordnet(wordnet: WordNet, nouns: Nouns, taught: Counter[str], encode: E
         strangers = torch.stack(related).amax(0) == 0
         alike = torch.tensor([bool(set(name.split()) & set(word.replace("-", " ").split())) for name in nouns.names])
         yield word, nearness.masked_fill(strangers & alike, -1.0)  # a church bench is no church
+
+
+def from_thesaurus(text: str, taught: Counter[str]) -> dict[str, dict[str, float]]:
+    """The thesaurus's words that the model was not taught, and how they are said."""
+    found = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            word, _, phrases = line.partition("\t")
+            if taught[word] < TAUGHT:
+                found[word] = scaled({phrase: NEXT_BEST**i for i, phrase in enumerate(phrases.split("; "))})
+    return found
+
+
+def scaled(shares: dict[str, float]) -> dict[str, float]:
+    """Shares of sum 1."""
+    whole = sum(shares.values())
+    return {phrase: round(share / whole, 2) for phrase, share in shares.items()}
 
 
 def phrases_taught(rsicd: Path) -> Counter[str]:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from engine.models.contract import RetrievalModel
-from engine.segment.prompts import PromptEnsemble
+from engine.segment.background import background_mean
+from engine.segment.prompts import PromptEnsemble, is_short
 from engine.text.contract import Keywords
 from engine.types import Float32Array
 
@@ -26,8 +27,17 @@ class QueryVectors:
     def of(cls, keywords: Keywords, model: RetrievalModel) -> QueryVectors:
         """Short noun phrases ("tennis courts") and negatives are embedded as a mean of prompts, longer texts as they
         are (:class:`engine.segment.prompts.PromptEnsemble`).
+
+        From a short phrase the mean of what imagery shows at large is taken off. So a tile's score is how much nearer
+        it is to the phrase than to such words on average: tiles that show much are near to all of them. A sentence says
+        itself what it is about, and does worse without that mean (docs/evaluation.md).
         """
-        return cls(PromptEnsemble(model).embed([keywords.positive_text, *keywords.negatives]))
+        texts = [keywords.positive_text, *keywords.negatives]
+        rows = PromptEnsemble(model).embed(texts)
+        short = torch.tensor([is_short(text) for text in texts])
+        if short.any():
+            rows[short] -= background_mean(model)
+        return cls(rows)
 
     def score(self, embeddings: Float32Array) -> Float32Array:
         """Scores ``(B,)`` of global embeddings ``(B, E)``."""

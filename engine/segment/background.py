@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
+from torch import Tensor
+
+from engine.models.contract import RetrievalModel
+from engine.segment.prompts import PromptEnsemble
+
 # Land cover and places of every kind, one word for each, so that no keyword has many synonyms here.
 BACKGROUND = (
     "airport", "bare land", "baseball field", "basketball court", "beach", "bridge", "buildings", "cars", "church",
@@ -10,3 +17,12 @@ BACKGROUND = (
     "playground", "pond", "railway", "residential area", "river", "road", "school", "ships", "stadium", "storage tanks",
     "swimming pool", "tennis court", "trees", "viaduct",
 )  # fmt: skip
+
+_means: WeakKeyDictionary[RetrievalModel, Tensor] = WeakKeyDictionary()
+
+
+def background_mean(model: RetrievalModel) -> Tensor:
+    """Mean embedding ``(E,)`` of these words, float32 on the CPU; each model embeds them once."""
+    if model not in _means:
+        _means[model] = PromptEnsemble(model).embed(BACKGROUND).mean(0)
+    return _means[model]

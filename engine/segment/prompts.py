@@ -16,6 +16,11 @@ LONGEST_KEYWORD = 3  # words; a phrase says enough by itself
 _REMEMBERED = 4096
 
 
+def is_short(text: str) -> bool:
+    """Whether a text is a keyword or short phrase, as people search for, and no sentence."""
+    return len(text.split()) <= LONGEST_KEYWORD
+
+
 class PromptEnsemble:
     """Embeds keywords and remembers the embeddings (the least recently used are forgotten first)."""
 
@@ -38,9 +43,7 @@ class PromptEnsemble:
 
     def wordings(self, keyword: str) -> list[str]:
         """The texts whose mean stands for the keyword."""
-        if len(keyword.split()) > LONGEST_KEYWORD:
-            return [keyword]
-        return [template.format(keyword) for template in self._templates]
+        return [template.format(keyword) for template in self._templates] if is_short(keyword) else [keyword]
 
     @torch.inference_mode()
     def _learn(self, keywords: Sequence[str]) -> None:

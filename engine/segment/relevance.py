@@ -3,7 +3,8 @@
 Per tile: patch embeddings of enlarged windows (:mod:`engine.segment.dense`), once for all keywords; per keyword:
 cosine with the keyword's prompts, mean over coarse superpixels, spread among superpixels that look alike
 (:mod:`engine.segment.diffusion`), cut in two halves (:mod:`engine.segment.halves`), small parts and holes removed.
-Where the halves differ little the keyword is everywhere, and the whole tile is its outline.
+Where the halves differ little the keyword is everywhere, and the whole tile is its outline; those of a place made of
+different things (:mod:`engine.segment.places`) may differ more.
 
 Cosines of different keywords do not compare, so each tile's are standardised against those of a fixed vocabulary
 (:mod:`engine.segment.background`) on the same tile: z = (cosine - mean) / deviation, over all words and patches. The
@@ -28,11 +29,12 @@ from engine.segment.contract import Segment
 from engine.segment.dense import dense_features
 from engine.segment.diffusion import affinities, diffused
 from engine.segment.halves import otsu_cut
+from engine.segment.places import is_place
 from engine.segment.prompts import TEMPLATES, PromptEnsemble
 from engine.segment.superpixels import superpixel_means, superpixels
 from engine.types import BoolArray, Float32Array, IntArray, UInt8Array
 
-VERSION = 3  # of the method: raise it where equal settings give other masks
+VERSION = 4  # of the method: raise it where equal settings give other masks
 _TILES_PER_BATCH = 8
 
 
@@ -48,6 +50,7 @@ class RelevanceSettings:
         windows: along each axis; 5 at zoom 2 put half a cell between those of neighbours.
         presence: z that the maximum must reach for the keyword to be there at all.
         contrast: difference in mean z of the two halves below which the keyword is everywhere.
+        place_contrast: the same for words for places.
         certain: mean z within the mask at which the score is 1; the score falls linearly to 0 at z = 0.
         least_deviation: smallest deviation of cosines to divide by.
         superpixels: their number on a tile.
@@ -61,8 +64,9 @@ class RelevanceSettings:
 
     zoom: float = 2.0
     windows: int = 5
-    presence: float = 0.75
+    presence: float = 0.5
     contrast: float = 0.4
+    place_contrast: float = 1.5
     certain: float = 3.0
     least_deviation: float = 0.02
     superpixels: int = 100
@@ -123,7 +127,8 @@ class RelevanceSegmenter:
         maps = interpolate(coarse, image.shape[:2], mode="bilinear", align_corners=False)[0].numpy()
         found = []
         for keyword, values in zip(keywords, maps, strict=True):
-            mask = relevant_area(values, labels, alike, settings)
+            contrast = settings.place_contrast if is_place(keyword) else settings.contrast
+            mask = relevant_area(values, labels, alike, settings, contrast)
             if mask.any():
                 score = min(1.0, max(0.0, float(values[mask].mean()) / settings.certain))
                 found.append((Segment(keyword, _enlarged(mask, tile.shape[0], tile.shape[1]), score), values))
@@ -131,17 +136,18 @@ class RelevanceSegmenter:
 
 
 def relevant_area(
-    values: Float32Array, labels: IntArray, alike: Float32Array, settings: RelevanceSettings
+    values: Float32Array, labels: IntArray, alike: Float32Array, settings: RelevanceSettings, least_contrast: float
 ) -> BoolArray:
     """The mask ``(H, W)`` of a relevance map in z ``(H, W)`` on superpixels ``(H, W)``; empty where nothing is there,
-    everything where it is everywhere. ``alike``: the superpixels' affinities ``(S, S)``.
+    everything where it is everywhere, which is where the halves differ by less than ``least_contrast``. ``alike``: the
+    superpixels' affinities ``(S, S)``.
     """
     means = superpixel_means(values, labels)
     if float(means.max()) < settings.presence:
         return np.zeros(labels.shape, np.bool_)
     means = diffused(means, alike, settings.shared)
     cut, contrast = otsu_cut(means, np.bincount(labels.ravel()))
-    if contrast < settings.contrast:
+    if contrast < least_contrast:
         return np.ones(labels.shape, np.bool_)
     smallest = max(1, round(settings.smallest_part * labels.size))
     mask = _without_small_parts((means >= cut)[labels], smallest)

@@ -152,8 +152,8 @@ def hits() -> list[QgsProcessingParameterDefinition]:
         helped(
             _number(MIN_SCORE, tr("Minimum score"), None, -1.0, 1.0, real=True),
             tr(
-                "Tiles whose own score (score_global) is less are left out. Scores are cosines and not probabilities:"
-                " what is high depends on the model. Empty: none is left out."
+                "Tiles whose own score (score_global) is less are left out. Scores are no probabilities:"
+                " what is high depends on the model and on the query. Empty: none is left out."
             ),
         ),
         helped(

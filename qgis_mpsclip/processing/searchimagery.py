@@ -73,7 +73,7 @@ class SearchImagery(EngineAlgorithm):
             "<p>A raster is cut into square tiles and encoded at the first search; later searches use the index of it"
             " that is kept (see <i>Build search index</i>).</p>"
             "<h3>Hits</h3><p>One polygon a tile: <i>rank</i>; <i>score</i> by which it is ranked; <i>score_global</i>"
-            " of the whole tile and <i>score_regions</i> of its subregions (cosines); <i>percentile</i>: per cent of"
+            " of the whole tile and <i>score_regions</i> of its subregions (how like they are to the query); <i>percentile</i>: per cent of"
             " all searched tiles that score lower; <i>query</i>, <i>keywords</i>, <i>raster</i>, <i>tile_row</i>,"
             " <i>tile_col</i>, <i>model</i>.</p>"
             "<h3>Subregions</h3><p>One polygon an outlined object: <i>hit_rank</i> of its hit, <i>query</i>,"

@@ -31,8 +31,8 @@ def results_help() -> str:
     ]
     rows = "".join(f"<tr><td><b>{key}</b>&nbsp;&nbsp;</td><td>{words}</td></tr>" for key, words in keys)
     score = tr(
-        "“Better than 99.8 % of tiles” compares the whole tile with all tiles that were searched. The cosine, by which "
-        "searches can be compared, is in the tooltip. A high place does not mean that the thing is there: it means "
+        "“Better than 99.8 % of tiles” compares the whole tile with all tiles that were searched. The likeness that "
+        "it is ranked by is in the tooltip. A high place does not mean that the thing is there: it means "
         "that no other tile is more like your words."
     )
     kept = tr("Verdicts and notes are kept in the result file, in the fields “review” and “note” of its layer “hits”.")

@@ -28,8 +28,8 @@ class Hit:
 
     Attributes:
         rank: from 1.
-        score: by which it is ranked; ``score_global``: cosine of the whole tile; ``score_regions``: that of its
-            outlines, None where there are none.
+        score: by which it is ranked; ``score_global``: likeness of the whole tile to the query; ``score_regions``: that
+            of its outlines, None where there are none.
         percentile: share (0..100) of all searched tiles that score lower; None in files of earlier versions.
         refined: whether its keywords have been looked for.
         raster: path or URI as the engine opened it.

@@ -73,12 +73,11 @@ def tooltip(hit: Hit, note: str) -> str:
     number = QLocale()
     lines = [
         tr("Rank {rank}: {score}").format(rank=hit.rank, score=score_texts(hit)[0]),
-        tr("Cosine of the tile and the query: {score}").format(score=number.toString(hit.score_global, "f", 4)),
+        tr("Likeness of the tile to the query: {score}").format(score=number.toString(hit.score_global, "f", 4)),
     ]
     if hit.score_regions is not None:
-        lines.append(
-            tr("Cosine of the outlines and the query: {score}").format(score=number.toString(hit.score_regions, "f", 4))
-        )
+        regions = number.toString(hit.score_regions, "f", 4)
+        lines.append(tr("Likeness of the outlines to the query: {score}").format(score=regions))
     lines.append(tr("Score it is ranked by: {score}").format(score=number.toString(hit.score, "f", 4)))
     lines.append(tr("Found: {keywords}").format(keywords=keywords_text(hit)))
     lines.append(

@@ -42,7 +42,7 @@ def engine(folder: Path) -> Iterator[RpcClient]:
 
 @pytest.fixture(scope="module")
 def raster(folder: Path) -> str:
-    cells = [["grass", "water", "sand"], ["brick", "grass", "snow"]]
+    cells = [["moss", "water", "sand"], ["brick", "moss", "snow"]]
     return str(write_raster(folder / "große Karte.tif", ground(cells), photometric="RGB"))
 
 

@@ -13,7 +13,7 @@ from engine.models.contract import ModelIdentity, RetrievalModel
 from engine.types import UInt8Array
 
 GROUND = {
-    "grass": (40, 160, 60),
+    "moss": (40, 160, 60),
     "water": (30, 60, 200),
     "sand": (230, 210, 130),
     "brick": (190, 50, 40),
@@ -25,7 +25,7 @@ NAMES = tuple(GROUND)
 
 class ColourModel(RetrievalModel):
     """Embeds a picture as the shares of its pixels nearest to each colour of :data:`GROUND`, a text as the mean of the
-    unit vectors of the nouns in it; a text without any as the diagonal.
+    unit vectors of the nouns in it; a text without any is like no picture.
     """
 
     image_size = 64
@@ -49,9 +49,7 @@ class ColourModel(RetrievalModel):
         return normalize(adaptive_avg_pool2d(self._shares(images), 16).permute(0, 2, 3, 1), dim=3)
 
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        rows = torch.tensor([[float(name in text.lower()) for name in NAMES] for text in texts])
-        rows[rows.sum(1) == 0] = 1.0
-        return normalize(rows, dim=1)
+        return normalize(torch.tensor([[float(name in text.lower()) for name in NAMES] for text in texts]), dim=1)
 
     def _shares(self, images: Tensor) -> Tensor:
         """One-hot of the nearest colour, (B, E, H, W)."""

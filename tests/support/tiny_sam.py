@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-WORDS = ("water", "grass", "sand", "brick", "red", "roof", "tennis", "court", "a", "the")
+WORDS = ("water", "moss", "sand", "brick", "red", "roof", "tennis", "court", "a", "the")
 
 
 def tiny_sam_builder(checkpoint: str | None = None) -> nn.Module:

@@ -2,8 +2,8 @@
 
 A compact model knows the words of its training captions and few others: "creek" says nothing to one that read of
 rivers only. A table names for such words the nouns that come nearest (``resources/models/rsicd-words.json``, made by
-``scripts/wording_table.py`` from WordNet). A text with such words is embedded as the mean of itself and of what it says
-in known words. What a model was taught is in no table and stays as it is.
+``scripts/wording_table.py`` from a thesaurus and WordNet). A text with such words is embedded as the mean of itself and
+of what it says in known words. What a model was taught is in no table and stays as it is.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 from engine.errors import ModelError
 from engine.text.words import singular
 
-OWN_SHARE = 0.3  # of the text as it is
+OWN_SHARE = 0.15  # of the text as it is
 LONGEST_PHRASE = 3  # words
 MOST_TEXTS = 8  # that one text is said by
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")

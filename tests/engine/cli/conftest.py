@@ -59,5 +59,5 @@ def packaged() -> None:
 
 @pytest.fixture
 def raster(tmp_path: Path) -> Path:
-    cells = [["grass", "water", "sand"], ["brick", "grass", "snow"]]
+    cells = [["moss", "water", "sand"], ["brick", "moss", "snow"]]
     return write_raster(tmp_path / "große Karte.tif", ground(cells), photometric="RGB")

@@ -51,15 +51,15 @@ def folder(tmp_path: Path) -> IndexFolder:
 
 @pytest.fixture
 def raster(tmp_path: Path) -> Path:
-    cells = [["grass", "water", "sand"], ["brick", "grass", "snow"]]
+    cells = [["moss", "water", "sand"], ["brick", "moss", "snow"]]
     return write_raster(tmp_path / "größe 1.tif", ground(cells), photometric="RGB")
 
 
 def test_embeddings_are_those_of_the_tiles_in_grid_order(raster: Path, folder: IndexFolder) -> None:
     index = build(raster, folder)
-    tiles, grass = everything(index)
+    tiles, moss = everything(index)
     assert tiles == [0, 1, 2, 3, 4, 5]
-    np.testing.assert_allclose(grass, [1, 0, 0, 0, 1, 0], atol=1e-3)
+    np.testing.assert_allclose(moss, [1, 0, 0, 0, 1, 0], atol=1e-3)
     np.testing.assert_allclose(index.store.embeddings([3, 1]), [[0, 0, 0, 1, 0, 0], [0, 1, 0, 0, 0, 0]], atol=1e-3)
     assert (index.encoded, index.reused, index.left_out) == (6, 0, 0)
 
@@ -106,7 +106,7 @@ def test_a_changed_raster_is_indexed_anew_and_its_old_index_is_stale(raster: Pat
 
 
 def test_tiles_without_data_are_left_out_and_not_read_again(tmp_path: Path, folder: IndexFolder) -> None:
-    values = ground([["grass", "water"], ["sand", "brick"]])
+    values = ground([["moss", "water"], ["sand", "brick"]])
     values[:, 64:, :64] = 0
     raster = write_raster(tmp_path / "nodata.tif", values, nodata=0, photometric="RGB")
     index = build(raster, folder)
@@ -180,7 +180,7 @@ def test_an_unwritten_store_is_empty(tmp_path: Path) -> None:
 
 
 def test_tiles_of_an_area_are_added_and_none_is_encoded_twice(tmp_path: Path, folder: IndexFolder) -> None:
-    values = ground([["grass", "water", "sand"], ["brick", "grass", "snow"]])
+    values = ground([["moss", "water", "sand"], ["brick", "moss", "snow"]])
     values[:, 64:, :64] = 0
     raster = write_raster(tmp_path / "part.tif", values, nodata=0, photometric="RGB")
     first = build(raster, folder, tiles=[1, 4])
@@ -221,9 +221,9 @@ def test_who_reads_a_part_is_not_disturbed_when_the_rest_is_filled_and_compacted
     part = build(raster, folder, tiles=[0, 1])
     rest = build(raster, folder)
     assert len(list((rest.store.folder / "tiles.lance" / "_versions").glob("*.manifest"))) == 1
-    tiles, grass = everything(part)
+    tiles, moss = everything(part)
     assert tiles == [0, 1]
-    np.testing.assert_allclose(grass, [1, 0], atol=1e-3)
+    np.testing.assert_allclose(moss, [1, 0], atol=1e-3)
     again = build(raster, folder, tiles=[0, 1])
     np.testing.assert_allclose(again.store.embeddings([1]), [[0, 1, 0, 0, 0, 0]], atol=1e-3)
 
@@ -237,7 +237,7 @@ def test_an_index_that_was_filled_in_many_small_parts_is_put_together(tmp_path: 
 
 
 def test_a_given_stretch_is_what_tiles_are_read_with(tmp_path: Path, folder: IndexFolder) -> None:
-    values = ground([["grass", "water"]]).astype(np.uint16) * 10 + 1000
+    values = ground([["moss", "water"]]).astype(np.uint16) * 10 + 1000
     raster = write_raster(tmp_path / "deep.tif", values, photometric="RGB")
     index = build(raster, folder, stretch=((1000.0, 3550.0),))
     np.testing.assert_allclose(everything(index)[1], [1, 0], atol=1e-3)

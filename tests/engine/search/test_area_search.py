@@ -17,9 +17,9 @@ from tests.support.colour_model import ColourModel, ground
 from tests.support.rasters import write_raster
 
 CELLS = [
-    ["grass", "grass", "water", "sand"],
-    ["grass", "brick", "water", "sand"],
-    ["snow", "snow", "asphalt", "grass"],
+    ["moss", "moss", "water", "sand"],
+    ["moss", "brick", "water", "sand"],
+    ["snow", "snow", "asphalt", "moss"],
 ]
 LEFT = "POLYGON ((400000 5799904, 400000 5800000, 400064 5800000, 400064 5799904, 400000 5799904))"  # columns 0 and 1
 TOP = "POLYGON ((400000 5799968, 400000 5800000, 400128 5800000, 400128 5799968, 400000 5799968))"  # row 0
@@ -51,7 +51,7 @@ def test_a_percentile_is_the_share_of_tiles_that_score_less(searcher: Searcher, 
 def test_percentiles_are_over_all_rasters_and_without_tiles_that_lack_data(
     searcher: Searcher, raster: Path, tmp_path: Path
 ) -> None:
-    values = ground([["water", "sand", "grass"]])
+    values = ground([["water", "sand", "moss"]])
     values[:, :, 128:] = 0
     other = write_raster(tmp_path / "other.tif", values, transform=FAR, nodata=0, photometric="RGB")
     result = searcher.search("water", [raster, other], options(top=1))
@@ -74,18 +74,18 @@ def test_tiles_below_the_least_score_are_no_hits(searcher: Searcher, raster: Pat
 
 
 def test_only_the_area_is_encoded_and_searched(searcher: Searcher, raster: Path, model: ColourModel) -> None:
-    result = searcher.search("grass", [raster], options(area={"wkt": LEFT}))
+    result = searcher.search("moss", [raster], options(area={"wkt": LEFT}))
     assert model.encoded == 6
     assert {column for _, column in places(result)} == {0, 1}
     assert (result.counts.tiles, result.counts.encoded, result.counts.reused) == (6, 6, 0)
     assert result.hits[0].percentile == pytest.approx(50.0)
-    top = searcher.search("grass", [raster], options(area={"wkt": TOP, "crs": "EPSG:32633"}))
+    top = searcher.search("moss", [raster], options(area={"wkt": TOP, "crs": "EPSG:32633"}))
     assert model.encoded == 8
     assert (top.counts.tiles, top.counts.encoded, top.counts.reused) == (4, 2, 2)
     assert sorted(places(top)) == [(0, 0), (0, 1), (0, 2), (0, 3)]
-    whole = searcher.search("grass", [raster], options())
+    whole = searcher.search("moss", [raster], options())
     assert (whole.counts.encoded, whole.counts.reused) == (4, 8)
-    again = searcher.search("grass", [raster], options(area={"wkt": LEFT}))
+    again = searcher.search("moss", [raster], options(area={"wkt": LEFT}))
     assert model.encoded == 12
     assert again.hits == result.hits
 

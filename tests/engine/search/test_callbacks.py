@@ -24,7 +24,7 @@ from engine.types import Progress, UInt8Array
 from tests.support.colour_model import ColourModel, ground
 from tests.support.rasters import write_raster
 
-CELLS = [["grass", "water"], ["sand", "brick"]]
+CELLS = [["moss", "water"], ["sand", "brick"]]
 OPTIONS = SearchOptions(tile="64px", overlap=0.0, refine=2, batch_size=1, commit_seconds=0.0)
 
 

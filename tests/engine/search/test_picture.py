@@ -17,7 +17,7 @@ from engine.search.pipeline import Searcher
 from tests.support.colour_model import GROUND, ground
 from tests.support.rasters import write_raster
 
-CELLS = [["grass", "grass", "water"], ["grass", "brick", "grass"], ["snow", "grass", "grass"]]
+CELLS = [["moss", "moss", "water"], ["moss", "brick", "moss"], ["snow", "moss", "moss"]]
 
 
 @pytest.fixture

@@ -23,9 +23,9 @@ from tests.support.colour_model import ColourModel, ground
 from tests.support.rasters import write_raster
 
 CELLS = [
-    ["grass", "grass", "water", "sand"],
-    ["grass", "brick", "water", "sand"],
-    ["snow", "snow", "asphalt", "grass"],
+    ["moss", "moss", "water", "sand"],
+    ["moss", "brick", "water", "sand"],
+    ["snow", "snow", "asphalt", "moss"],
 ]
 WHOLE = {"tile": "64px", "overlap": 0.0}
 
@@ -54,7 +54,7 @@ def test_the_tiles_that_show_the_query_come_first(searcher: Searcher, raster: Pa
 def test_what_the_model_takes_unknown_words_for_is_part_of_the_result(
     searcher: Searcher, raster: Path, model: ColourModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table = {"creek": ("water",), "dune": ("sand",), "lawn": ("grass",)}
+    table = {"creek": ("water",), "dune": ("sand",), "lawn": ("moss",)}
     monkeypatch.setattr(model, "words_read_as", lambda text: {w: table[w] for w in table if w in text}, raising=False)
     result = searcher.search("water or a creek -dune", [raster], options(segmenter="none"))
     assert result.words_read_as == {"creek": ("water",), "dune": ("sand",)}
@@ -197,9 +197,9 @@ class TwoViews(ColourModel):
 def test_the_best_view_counts_half(tmp_path: Path) -> None:
     raster = write_raster(tmp_path / "pair.tif", ground([["water", "sand"]] * 2, 32), photometric="RGB")
     searcher = Searcher(TwoViews(), LocalKeywordExtractor(), LeftHalf(), IndexFolder(tmp_path / "cache"))
-    result = searcher.search("grass", [raster], options(score="max-view"))
+    result = searcher.search("moss", [raster], options(score="max-view"))
     assert result.mode is ScoreMode.MAX_VIEW
-    # Subimage: (water + asphalt) / √2; the second view takes them for sand and grass.
+    # Subimage: (water + asphalt) / √2; the second view takes them for sand and moss.
     assert result.hits[0].score_global == pytest.approx(0.0, abs=1e-3)
     assert result.hits[0].score == pytest.approx(0.5 * 0.5**0.5, abs=1e-3)
 

@@ -21,7 +21,7 @@ TILE = Tile(row=0, col=0, x=3, y=5, width=20, height=20)
 
 
 def open_raster(folder: Path, transform: Affine | None, crs: str | None, name: str = "r.tif") -> RasterSource:
-    path = write_raster(folder / name, ground([["grass"]]), transform=transform, crs=crs, photometric="RGB")
+    path = write_raster(folder / name, ground([["moss"]]), transform=transform, crs=crs, photometric="RGB")
     return RasterSource.open(path)
 
 

@@ -28,9 +28,9 @@ from tests.support.rasters import write_raster
 
 ROOT = Path(__file__).resolve().parents[3]
 CELLS = [
-    ["grass", "grass", "water", "sand"],
-    ["grass", "brick", "water", "sand"],
-    ["snow", "snow", "asphalt", "grass"],
+    ["moss", "moss", "water", "sand"],
+    ["moss", "brick", "water", "sand"],
+    ["snow", "snow", "asphalt", "moss"],
 ]
 
 

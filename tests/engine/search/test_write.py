@@ -22,7 +22,7 @@ from engine.search.write import write_geopackage
 from tests.support.colour_model import ground
 from tests.support.rasters import write_raster
 
-CELLS = [["grass", "water", "sand"], ["brick", "grass", "snow"]]
+CELLS = [["moss", "water", "sand"], ["brick", "moss", "snow"]]
 ROTATED = Affine.translation(400_000, 5_800_000) @ Affine.rotation(33) @ Affine.scale(0.5, -0.5)
 OPTIONS = SearchOptions(tile="128px", overlap=0.5, refine=2, top=3, nms=0.9)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from engine.segment.places import is_place
 from engine.segment.relevance import RelevanceSegmenter, RelevanceSettings, relevant_area
 from engine.types import BoolArray, Float32Array, UInt8Array
 from tests.engine.segment.conftest import PALETTE, TintModel
@@ -114,6 +115,25 @@ def test_the_identity_tells_settings_apart() -> None:
     assert default != RelevanceSegmenter(model, RelevanceSettings(contrast=0.6)).identity
 
 
+def test_a_place_of_many_things_is_not_cut_where_a_thing_is() -> None:
+    tile = paint(224, red=block(224, 0.0, 0.0, 1.0, 0.5))
+    settings = replace(SHARP, place_contrast=100.0)
+    [segments] = RelevanceSegmenter(TintModel(), settings).segment([tile], [["red roof", "red area"]])
+    thing, place = segments
+    assert thing.mask.mean() == pytest.approx(0.5, abs=0.1)
+    assert place.mask.all()
+
+
+@pytest.mark.parametrize("keyword", ["airport", "residential areas", "Harbour", "train station", "villages"])
+def test_places(keyword: str) -> None:
+    assert is_place(keyword)
+
+
+@pytest.mark.parametrize("keyword", ["plane", "area rug", "airport runway", "roofs", ""])
+def test_things_and_surfaces_are_no_places(keyword: str) -> None:
+    assert not is_place(keyword)
+
+
 class TestRelevantArea:
     """Cut and cleaning on a map of 4 x 4 superpixels of 10 px."""
 
@@ -123,7 +143,8 @@ class TestRelevantArea:
     def area(self, cells: list[list[float]], alike: Float32Array | None = None, **changes: float) -> BoolArray:
         values = np.asarray(cells, np.float32).repeat(10, 0).repeat(10, 1)
         weights = np.eye(16, dtype=np.float32) if alike is None else alike  # of itself alone: values stay
-        return relevant_area(values, self.labels, weights, replace(self.settings, **changes))[::10, ::10]
+        settings = replace(self.settings, **changes)
+        return relevant_area(values, self.labels, weights, settings, settings.contrast)[::10, ::10]
 
     def test_the_upper_half_is_the_area(self) -> None:
         cells = [[0.0, 0, 0, 0], [0, 4, 3.1, 0], [0, 1.2, 0, 0], [0, 0, 0, 0]]

@@ -100,13 +100,13 @@ def test_a_report_that_comes_without_a_shortlist_is_shown(panel: ResultsPanel, s
     assert sorted(layer.name() for layer in project.mapLayers().values()) == ["hits", "subregions"]
 
 
-def test_score_is_told_as_a_percentile_and_the_cosine_in_the_tooltip(finished: ResultsPanel, said: Said) -> None:
+def test_score_is_told_as_a_percentile_and_the_likeness_in_the_tooltip(finished: ResultsPanel, said: Said) -> None:
     index = finished.proxy.index(0, 0)
     best = said.report["hits"][0]
     assert index.data(Role.PERCENTILE) == best["percentile"]
     assert "better than 99.1 % of tiles" in index.data(Qt.ItemDataRole.DisplayRole)
     tooltip = index.data(Qt.ItemDataRole.ToolTipRole)
-    assert f"Cosine of the tile and the query: {best['score_global']:.4f}" in tooltip
+    assert f"Likeness of the tile to the query: {best['score_global']:.4f}" in tooltip
     assert "houses" in tooltip
 
 

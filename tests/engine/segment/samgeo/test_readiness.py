@@ -155,7 +155,7 @@ def test_a_search_ends_before_it_begins(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MPSCLIP_CACHE", str(tmp_path / "cache"))
-    raster = write_raster(tmp_path / "cells.tif", ground([["grass", "water"]]), photometric="RGB")
+    raster = write_raster(tmp_path / "cells.tif", ground([["moss", "water"]]), photometric="RGB")
     out = tmp_path / "out.gpkg"
     status = main(["search", "water", str(raster), "--out", str(out), "--segmenter", "langsam", "--json"])
     captured = capfd.readouterr()
@@ -173,7 +173,7 @@ def test_a_search_by_default_goes_on_with_relevance_and_says_so(
     if local_file(catalogue().get("rsicd-mini")) is None:
         pytest.skip("the packaged weights are not in resources/models")
     monkeypatch.setenv("MPSCLIP_CACHE", str(tmp_path / "cache"))
-    raster = write_raster(tmp_path / "cells.tif", ground([["grass", "water"]]), photometric="RGB")
+    raster = write_raster(tmp_path / "cells.tif", ground([["moss", "water"]]), photometric="RGB")
     command = ["search", "water", str(raster), "--out", str(tmp_path / "out.gpkg"), "--json", "--tile", "64px"]
     assert main([*command, "--refine", "1", "--device", "cpu"]) == 0
     captured = capfd.readouterr()

@@ -26,7 +26,7 @@ from tests.support.rasters import write_raster
 from tests.support.segments import check_contract
 
 CPU = torch.device("cpu")
-CELLS = [["grass", "water", "grass"], ["grass", "grass", "grass"], ["grass", "grass", "brick"]]
+CELLS = [["moss", "water", "moss"], ["moss", "moss", "moss"], ["moss", "moss", "brick"]]
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from engine.train.runs.pictures import read_picture
 from engine.types import Progress, UInt8Array
 from tests.support.colour_model import ColourModel, ground
 
-CELLS = (("grass", "water"), ("water", "grass"))
+CELLS = (("moss", "water"), ("water", "moss"))
 
 
 class CountingSegmenter(RelevanceSegmenter):
@@ -37,14 +37,14 @@ class CountingSegmenter(RelevanceSegmenter):
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> dict[Path, list[str]]:
-    """Two pictures of grass and water, and what is looked for on them."""
+    """Two pictures of moss and water, and what is looked for on them."""
     files = {}
     for i in range(2):
         file = tmp_path / f"{i}.png"
         pixels = ground([CELLS[i], CELLS[1 - i]], cell=32).transpose(1, 2, 0).copy()
         pixels[:3, :3] = i  # so that no two are equal
         Image.fromarray(pixels).save(file)
-        files[file] = ["grass", "water", "grass"]
+        files[file] = ["moss", "water", "moss"]
     return files
 
 
@@ -66,16 +66,16 @@ def test_each_keyword_of_each_picture_is_outlined_once(tmp_path: Path, pictures:
     segmenter = CountingSegmenter()
     cache = MaskCache(tmp_path / "masks.sqlite", segmenter.identity)
     assert fill(cache, pictures, read_picture, segmenter) == 2
-    assert segmenter.asked == ["grass", "water"] * 2
+    assert segmenter.asked == ["moss", "water"] * 2
     cache.close()
     assert fill(MaskCache(tmp_path / "masks.sqlite", segmenter.identity), pictures, read_picture, segmenter) == 0
     assert len(segmenter.asked) == 4
     first = next(iter(pictures))
-    expected = segmenter.segment([read_picture(first)], [["water", "grass"]])[0]
-    kept = cache.read(content_key(first), ["water", "grass"])
-    assert [segment.keyword for segment in expected] == ["water", "grass"]
+    expected = segmenter.segment([read_picture(first)], [["water", "moss"]])[0]
+    kept = cache.read(content_key(first), ["water", "moss"])
+    assert [segment.keyword for segment in expected] == ["water", "moss"]
     assert all(np.array_equal(a, b.mask) for a, b in zip(kept, expected, strict=True))
-    assert len(cache.read(content_key(first), ["water", "grass"], 1)) == 1
+    assert len(cache.read(content_key(first), ["water", "moss"], 1)) == 1
     cache.close()
 
 
@@ -121,7 +121,7 @@ def test_a_stopped_run_keeps_what_was_committed(
     cache.close()
     segmenter.asked.clear()
     assert fill(cache, pictures, read_picture, segmenter) == 1
-    assert segmenter.asked == ["grass", "water"]
+    assert segmenter.asked == ["moss", "water"]
     cache.close()
 
 
