@@ -106,7 +106,10 @@ def main(rsicd: Path, wordnet_folder: Path) -> None:
     table |= from_thesaurus(THESAURUS.read_text("utf-8"), taught)
     table = {word: {n: share for n, share in table[word].items() if n not in table} for word in sorted(table)}
     table = {word: scaled(shares) for word, shares in table.items() if shares}
-    about = "../recipes/rsicd-thesaurus.tsv, and for other words WordNet 3.0, Princeton University, see ../recipes/WORDNET-LICENSE; made by scripts/wording_table.py"
+    about = (
+        "../recipes/rsicd-thesaurus.tsv, and for other words WordNet 3.0, Princeton University, see"
+        " ../recipes/WORDNET-LICENSE; made by scripts/wording_table.py"
+    )
     text = json.dumps({"source": about, "words": table}, indent=0, separators=(",", ":"))
     resource_path("models", "rsicd-words.json").write_text(text + "\n", encoding="utf-8")
     print(f"{len(table)} words, {len(nouns.names)} nouns")

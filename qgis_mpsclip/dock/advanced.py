@@ -84,7 +84,7 @@ class AdvancedOptions(QgsCollapsibleGroupBox):
         self.min_score = _number("min_score", _NO_MINIMUM, 1.0, _NO_MINIMUM, 2)
         self.min_score.setSingleStep(0.05)
         self.min_score.setSpecialValueText(tr("None"))
-        self._row(tr("M&in. score"), self.min_score, tr("Likeness of tile and words (see a hit’s tooltip); lower ones are left out."))
+        self._row(tr("M&in. score"), self.min_score, tr("Likeness of tile and words; lower ones are left out."))
         self.segmenter = _combo("segmenter", ((tr("Automatic"), ""), (tr("None"), "none")))
         self._row(tr("O&utlines"), self.segmenter, tr("What outlines the things of your query on the best hits."))
         self.refine = QSpinBox()

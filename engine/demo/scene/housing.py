@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import shapely
-from shapely.geometry import LineString, Point
+from shapely.geometry import LineString, Point, Polygon
 
 from engine.demo.scene.buildings import SLATE, TILES, flat_roof, gable_roof, hip_roof
 from engine.demo.scene.canvas import Color, Frame
@@ -149,9 +149,12 @@ def draw_sparse_residential(drawing: Drawing, site: Site) -> None:
     canvas.fill(LineString(lane).buffer(8), (104, 104, 70), Material.GRASS, 0)
     canvas.fill(LineString(lane).buffer(4.5), (142, 136, 126), Material.ASPHALT, 0)
     homes = _homes(drawing, frame, w, h, lane)
-    for home in homes:
-        _homestead(drawing, home, lane)
+    clearings = [_homestead(drawing, home, lane) for home in homes]
     drawing.add("sparse_residential", outline)
+    wood = outline.difference(shapely.union_all([LineString(lane).buffer(8), *clearings]))
+    for part in shapely.get_parts(wood):
+        if part.area > 5_000:
+            drawing.add("forest", part, part_of="sparse_residential")
 
 
 def _homes(drawing: Drawing, frame: Frame, w: float, h: float, lane: Float64Array) -> list[Frame]:
@@ -170,8 +173,8 @@ def _homes(drawing: Drawing, frame: Frame, w: float, h: float, lane: Float64Arra
     return found
 
 
-def _homestead(drawing: Drawing, home: Frame, lane: Float64Array) -> None:
-    """Clearing, drive, house of two wings, terrace, pool, trees close by."""
+def _homestead(drawing: Drawing, home: Frame, lane: Float64Array) -> Polygon:
+    """Clearing, drive, house of two wings, terrace, pool, trees close by; the clearing is returned."""
     rng, canvas = drawing.rng, drawing.canvas
     clearing = blob(drawing, home.at(0, 4), float(rng.uniform(40, 54)), float(rng.uniform(36, 48)), 0.16, 2.2)
     nearest = lane[int(np.argmin(np.hypot(lane[:, 0] - home.x, lane[:, 1] - home.y)))]
@@ -202,3 +205,4 @@ def _homestead(drawing: Drawing, home: Frame, lane: Float64Array) -> None:
     ring = np.asarray(clearing.exterior.coords)
     plant(drawing, ring[rng.random(len(ring)) < 0.45], (4, 8))
     plant(drawing, home.world(rng.uniform(-42, 42, (7, 2))), (3, 6))
+    return clearing

@@ -11,12 +11,16 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio.features import geometry_mask
+from shapely import unary_union
 from shapely.geometry import Polygon, box
+from shapely.geometry.base import BaseGeometry
 
 from engine.demo.scene import SCENE_KINDS, Scene, write_scene
 from engine.demo.scene.canvas import Canvas, Frame, Sun
 from engine.demo.scene.drawing import Drawing
+from engine.demo.scene.housing import draw_sparse_residential
 from engine.demo.scene.layout import SITES, Site, plan_scene
+from engine.demo.scene.materials import Material
 from engine.demo.scene.render import cast_shadows, render
 from engine.demo.scene.water import draw_pond
 from engine.errors import OutputError, UsageError
@@ -93,6 +97,24 @@ def test_a_pond_is_dark_inside_its_outline_and_light_on_its_bank() -> None:
     assert pond.kind == "pond"
     assert picture[inside].mean() < picture[bank].mean() - 25
     assert np.quantile(picture[inside], 0.95) < np.median(picture[bank])
+
+
+def test_the_wood_around_scattered_houses_is_forest_and_their_clearings_are_not() -> None:
+    canvas = Canvas(700, Sun(1.0, 0.85))
+    drawing = Drawing(canvas, np.random.default_rng(5))
+    draw_sparse_residential(drawing, Site("sparse_residential", Frame(350, 350, 0.4), 600, 520))
+    (place,) = (item for item in drawing.objects if item.kind == "sparse_residential")
+    woods = [item for item in drawing.objects if item.kind == "forest"]
+    assert {item.part_of for item in woods} == {"sparse_residential"}
+    assert place.polygon.buffer(1).contains(unary_union([item.polygon for item in woods]))
+
+    def share_of_trees(shapes: list[BaseGeometry]) -> float:
+        inside = geometry_mask(shapes, canvas.material.shape, rasterio.Affine.identity(), invert=True)
+        return float(np.isin(canvas.material[inside], (Material.TREE, Material.FOREST_FLOOR)).mean())
+
+    open_ground = place.polygon.difference(unary_union([item.polygon.buffer(4) for item in woods]))
+    assert share_of_trees([item.polygon for item in woods]) > 0.95
+    assert share_of_trees([open_ground]) < 0.4
 
 
 def test_an_existing_scene_is_used_again(scene: Scene) -> None:
