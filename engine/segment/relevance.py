@@ -42,7 +42,7 @@ _TILES_PER_BATCH = 8
 class RelevanceSettings:
     """What the masks depend on besides the model.
 
-    The defaults were chosen on tiles of two drawn scenes with the packaged model; around them nothing is sharp
+    The defaults were chosen on tiles of four drawn scenes with the packaged model; around them nothing is sharp
     (docs/evaluation.md).
 
     Attributes:
