@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from engine.models.contract import RetrievalModel
-from engine.segment.background import background_mean
+from engine.segment.background import background_embeddings
 from engine.segment.prompts import PromptEnsemble, is_short
 from engine.text.contract import Keywords
 from engine.types import Float32Array
@@ -36,7 +36,7 @@ class QueryVectors:
         rows = PromptEnsemble(model).embed(texts)
         short = torch.tensor([is_short(text) for text in texts])
         if short.any():
-            rows[short] -= background_mean(model)
+            rows[short] -= background_embeddings(model).mean(0)
         return cls(rows)
 
     def score(self, embeddings: Float32Array) -> Float32Array:

@@ -18,11 +18,11 @@ BACKGROUND = (
     "swimming pool", "tennis court", "trees", "viaduct",
 )  # fmt: skip
 
-_means: WeakKeyDictionary[RetrievalModel, Tensor] = WeakKeyDictionary()
+_embeddings: WeakKeyDictionary[RetrievalModel, Tensor] = WeakKeyDictionary()
 
 
-def background_mean(model: RetrievalModel) -> Tensor:
-    """Mean embedding ``(E,)`` of these words, float32 on the CPU; each model embeds them once."""
-    if model not in _means:
-        _means[model] = PromptEnsemble(model).embed(BACKGROUND).mean(0)
-    return _means[model]
+def background_embeddings(model: RetrievalModel) -> Tensor:
+    """These words as prompt ensembles ``(42, E)``, L2-normalised float32 on the CPU; each model embeds them once."""
+    if model not in _embeddings:
+        _embeddings[model] = PromptEnsemble(model).embed(BACKGROUND)
+    return _embeddings[model]

@@ -24,7 +24,7 @@ from torch.nn.functional import interpolate
 
 from engine.models.contract import RetrievalModel
 from engine.segment.alignment import patch_offset
-from engine.segment.background import BACKGROUND
+from engine.segment.background import background_embeddings
 from engine.segment.contract import Segment
 from engine.segment.dense import dense_features
 from engine.segment.diffusion import affinities, diffused
@@ -107,7 +107,7 @@ class RelevanceSegmenter:
 
     def relevance(self, features: Tensor, keywords: Sequence[str]) -> Tensor:
         """Patch embeddings of one tile ``(h, w, E)`` to the z of each keyword ``(K, h, w)``."""
-        background = features @ self._prompts.embed(BACKGROUND).T
+        background = features @ background_embeddings(self._model).T
         deviation = background.std().clamp_min(self._settings.least_deviation)
         return ((features @ self._prompts.embed(keywords).T - background.mean()) / deviation).permute(2, 0, 1)
 

@@ -9,14 +9,23 @@ import pytest
 import torch
 
 from engine.errors import ModelError
-from engine.models.compact.wordings import MOST_TEXTS, NO_WORDINGS, OWN_SHARE, Wordings, read_wordings
+from engine.models.compact.wordings import (
+    LONGEST_PHRASE,
+    MOST_TEXTS,
+    NO_WORDINGS,
+    OWN_SHARE,
+    Wordings,
+    read_wordings,
+)
 from engine.models.contract import RetrievalModel
 from engine.models.registry import load_model
 from engine.resources import resource_path
 from engine.segment.prompts import TEMPLATES
 from engine.segment.relevance import RelevanceSegmenter
+from engine.text.words import singular
 
 TABLE = resource_path("models", "rsicd-words.json")
+THESAURUS = resource_path("recipes", "rsicd-thesaurus.tsv")
 CREEK = {"creek": {"river": 0.75, "lake": 0.25}, "mill": {"factory": 1.0}, "car park": {"parking lot": 1.0}}
 
 
@@ -89,6 +98,40 @@ def test_the_shipped_table_is_sound() -> None:
         assert word not in shares
         assert sum(shares.values()) == pytest.approx(1, abs=0.02)
         assert not any(noun in words for noun in shares), word  # what it is said by needs no saying itself
+
+
+def thesaurus() -> dict[str, list[str]]:
+    lines = [line for line in THESAURUS.read_text("utf-8").splitlines() if not line.startswith("#")]
+    entries = [line.split("\t") for line in lines]
+    assert len({word for word, _ in entries}) == len(lines)
+    return {word: phrases.split("; ") for word, phrases in entries}
+
+
+def test_the_thesaurus_is_sound() -> None:
+    entries = thesaurus()
+    assert list(entries) == sorted(entries)
+    for word, phrases in entries.items():
+        assert word == singular(" ".join(word.lower().split())), word  # else no text would find it
+        assert len(word.split()) <= LONGEST_PHRASE
+        assert 1 <= len(set(phrases)) == len(phrases) <= 3
+        assert all(phrase == phrase.strip().lower() != "" for phrase in phrases)
+
+
+def test_the_shipped_table_says_words_as_the_thesaurus_does() -> None:
+    words = json.loads(TABLE.read_text("utf-8"))["words"]
+    said = {word: phrases for word, phrases in thesaurus().items() if word in words}
+    assert len(said) > 2300
+    for word, phrases in said.items():
+        assert list(words[word]) == [phrase for phrase in phrases if phrase not in words], word
+
+
+@pytest.mark.parametrize(
+    ("people", "captions"), [("aerodrome", "airport"), ("car dealership", "parking"), ("vineyards", "farmland")]
+)
+def test_words_people_use_come_near_what_the_captions_say(people: str, captions: str) -> None:
+    model = load_model("rsicd-mini", "cpu")
+    asked, meant, other = model.encode_texts([people, captions, "a church"])
+    assert asked @ meant > asked @ other + 0.2
 
 
 def test_prompts_and_frequent_words_are_not_in_the_shipped_table() -> None:

@@ -7,7 +7,7 @@ import torch
 
 from engine.models.registry import load_model
 from engine.search.query import QueryVectors
-from engine.segment.background import BACKGROUND, background_mean
+from engine.segment.background import BACKGROUND, background_embeddings
 from engine.segment.prompts import PromptEnsemble
 from engine.text.contract import Keywords
 from tests.engine.segment.conftest import TintModel
@@ -37,14 +37,14 @@ def test_each_text_of_a_query_by_its_own_length() -> None:
     rows = QueryVectors.of(asked("a red roof beside a river", "blue"), model).texts
     alone = PromptEnsemble(model).embed(["a red roof beside a river", "blue"])
     torch.testing.assert_close(rows[0], alone[0])
-    torch.testing.assert_close(rows[1], alone[1] - background_mean(model))
+    torch.testing.assert_close(rows[1], alone[1] - background_embeddings(model).mean(0))
 
 
 def test_a_tile_that_is_like_everything_does_not_stand_before_one_that_is_like_the_query() -> None:
     """One tile is nearer to the phrase by cosine, but as near to the words for everything."""
     model = load_model("rsicd-mini", "cpu")
     phrase = PromptEnsemble(model).embed(["pond"])[0]
-    mean = torch.nn.functional.normalize(background_mean(model), dim=0)
+    mean = torch.nn.functional.normalize(background_embeddings(model).mean(0), dim=0)
     fits = phrase - 0.9 * (phrase @ mean) * mean
     common = torch.nn.functional.normalize(0.6 * phrase + mean, dim=0)
     fits = 0.9 * float(common @ phrase) / float(fits @ phrase) * fits
@@ -57,7 +57,7 @@ def test_a_tile_that_is_like_everything_does_not_stand_before_one_that_is_like_t
 
 def test_common_words_are_embedded_once_a_model() -> None:
     model = TintModel()
-    first = background_mean(model)
+    first = background_embeddings(model)
     embedded = len(model.encoded_texts)
-    assert background_mean(model) is first
+    assert background_embeddings(model) is first
     assert len(model.encoded_texts) == embedded
