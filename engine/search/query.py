@@ -25,18 +25,16 @@ class QueryVectors:
 
     @classmethod
     def of(cls, keywords: Keywords, model: RetrievalModel) -> QueryVectors:
-        """Short noun phrases ("tennis courts") and negatives are embedded as a mean of prompts, longer texts as they
-        are (:class:`engine.segment.prompts.PromptEnsemble`).
+        """Short noun phrases ("tennis courts") are embedded as a mean of prompts, longer texts as they are
+        (:class:`engine.segment.prompts.PromptEnsemble`).
 
-        From a short phrase the mean of what imagery shows at large is taken off. So a tile's score is how much nearer
-        it is to the phrase than to such words on average: tiles that show much are near to all of them. A sentence says
-        itself what it is about, and does worse without that mean (docs/evaluation.md).
+        Where a short phrase is asked for, the mean of what imagery shows at large is taken off it and its negatives. So
+        a tile's score is how much nearer it is to the phrase than to such words on average: tiles that show much are
+        near to all of them. A sentence says itself what it is about, and does worse so (docs/evaluation.md).
         """
-        texts = [keywords.positive_text, *keywords.negatives]
-        rows = PromptEnsemble(model).embed(texts)
-        short = torch.tensor([is_short(text) for text in texts])
-        if short.any():
-            rows[short] -= background_embeddings(model).mean(0)
+        rows = PromptEnsemble(model).embed([keywords.positive_text, *keywords.negatives])
+        if is_short(keywords.positive_text):
+            rows = rows - background_embeddings(model).mean(0)
         return cls(rows)
 
     def score(self, embeddings: Float32Array) -> Float32Array:

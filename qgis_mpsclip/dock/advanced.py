@@ -82,7 +82,7 @@ class AdvancedOptions(QgsCollapsibleGroupBox):
         self.top.setValue(50)
         self._row(tr("Hits"), self.top, tr("How many are shown at most."))
         self.min_score = _number("min_score", _NO_MINIMUM, 1.0, _NO_MINIMUM, 2)
-        self.min_score.setSingleStep(0.05)
+        self.min_score.setSingleStep(0.01)
         self.min_score.setSpecialValueText(tr("None"))
         self._row(tr("M&in. score"), self.min_score, tr("Likeness of tile and words; lower ones are left out."))
         self.segmenter = _combo("segmenter", ((tr("Automatic"), ""), (tr("None"), "none")))

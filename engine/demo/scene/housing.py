@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import shapely
-from shapely.geometry import LineString, Point, Polygon
+from shapely.geometry import LineString, Point
+from shapely.geometry.base import BaseGeometry
 
 from engine.demo.scene.buildings import SLATE, TILES, flat_roof, gable_roof, hip_roof
 from engine.demo.scene.canvas import Color, Frame
@@ -173,8 +174,8 @@ def _homes(drawing: Drawing, frame: Frame, w: float, h: float, lane: Float64Arra
     return found
 
 
-def _homestead(drawing: Drawing, home: Frame, lane: Float64Array) -> Polygon:
-    """Clearing, drive, house of two wings, terrace, pool, trees close by; the clearing is returned."""
+def _homestead(drawing: Drawing, home: Frame, lane: Float64Array) -> BaseGeometry:
+    """Clearing, drive, house of two wings, terrace, pool, trees close by; returns where the wood is cut down."""
     rng, canvas = drawing.rng, drawing.canvas
     clearing = blob(drawing, home.at(0, 4), float(rng.uniform(40, 54)), float(rng.uniform(36, 48)), 0.16, 2.2)
     nearest = lane[int(np.argmin(np.hypot(lane[:, 0] - home.x, lane[:, 1] - home.y)))]
@@ -205,4 +206,4 @@ def _homestead(drawing: Drawing, home: Frame, lane: Float64Array) -> Polygon:
     ring = np.asarray(clearing.exterior.coords)
     plant(drawing, ring[rng.random(len(ring)) < 0.45], (4, 8))
     plant(drawing, home.world(rng.uniform(-42, 42, (7, 2))), (3, 6))
-    return clearing
+    return clearing.union(LineString(drive).buffer(5))

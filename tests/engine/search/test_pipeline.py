@@ -84,6 +84,24 @@ def test_negatives_lower_the_score(searcher: Searcher, tmp_path: Path) -> None:
     assert {hit.tile.col: hit.score for hit in plain.hits}[1] == pytest.approx(2**-0.5, abs=1e-3)
 
 
+class Crowded(ColourModel):
+    """Takes every word that it does not know for a little of everything."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        known = super().encode_texts(texts)
+        return torch.where(known.any(1, keepdim=True), known, torch.full_like(known, self.embed_dim**-0.5))
+
+
+def test_short_queries_are_scored_less_what_tiles_have_with_everything(raster: Path, tmp_path: Path) -> None:
+    model = Crowded()
+    searcher = Searcher(model, LocalKeywordExtractor(), None, IndexFolder(tmp_path / "cache"))
+    everything = model.embed_dim**-0.5  # a tile of one colour with any of the words for what imagery shows at large
+    short = searcher.search("water -snow", [raster], options(segmenter="none", min_score=0.0))
+    assert [hit.score_global for hit in short.hits] == pytest.approx([1 - everything] * 2, abs=1e-3)
+    sentence = searcher.search("water beside some more water", [raster], options(segmenter="none", top=1))
+    assert sentence.hits[0].score_global == pytest.approx(1.0, abs=1e-3)
+
+
 def test_neighbours_of_one_place_do_not_fill_the_list(searcher: Searcher, raster: Path) -> None:
     loose = searcher.search("brick", [raster], options(overlap=0.75, segmenter="none", nms=1.0, top=5))
     strict = searcher.search("brick", [raster], options(overlap=0.75, segmenter="none", top=5))

@@ -129,7 +129,7 @@ def test_places(keyword: str) -> None:
     assert is_place(keyword)
 
 
-@pytest.mark.parametrize("keyword", ["plane", "area rug", "airport runway", "roofs", ""])
+@pytest.mark.parametrize("keyword", ["plane", "area rug", "airport runway", "", "car parks", "tank farm", "sandy area"])
 def test_things_and_surfaces_are_no_places(keyword: str) -> None:
     assert not is_place(keyword)
 
