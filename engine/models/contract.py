@@ -1,7 +1,7 @@
 """The contract that every retrieval model fulfils (docs/architecture.md).
 
-All embeddings are float32, L2-normalised, on the CPU or the model's device as torch tensors; a score is a dot product
-in [-1, 1].
+All embeddings are float32, L2-normalised, on the CPU or the model's device as torch tensors; a score is a dot product,
+in [-1, 1] with a text's embedding. What a search scores with may be a difference of texts (engine/search/query.py).
 """
 
 from __future__ import annotations
