@@ -11,14 +11,12 @@ from engine.text.words import singular
 # Heads of phrases; compounds are looked up by their last word.
 PLACES = frozenset((
     "aerodrome", "airbase", "airfield", "airport", "area", "base", "camp", "campground", "campsite", "campus",
-    "cemetery", "city", "college", "complex", "countryside", "district", "dockyard", "downtown",
-    "estate", "farm", "farmland", "garden", "harbor", "harbour", "hospital", "housing", "marina", "market",
-    "neighborhood", "neighbourhood", "park", "port", "quarter", "ranch", "region", "resort", "school", "seaport",
-    "settlement", "shipyard", "site", "slum", "station", "suburb", "terminal", "town", "university", "village", "yard",
-    "zone", "zoo",
+    "cemetery", "city", "college", "complex", "countryside", "district", "dockyard", "downtown", "estate", "farm",
+    "farmland", "garden", "harbor", "harbour", "hospital", "housing", "marina", "market", "neighborhood",
+    "neighbourhood", "park", "port", "quarter", "ranch", "region", "resort", "school", "seaport", "settlement",
+    "shipyard", "site", "slum", "station", "suburb", "terminal", "town", "university", "village", "yard", "zone",
+    "zoo",
 ))  # fmt: skip
-
-
 NO_PLACES = frozenset((
     "car park", "lorry park", "fuel farm", "solar farm", "tank farm", "wind farm", "filling station", "gas station",
     "petrol station",

@@ -75,8 +75,7 @@ class SearchImagery(EngineAlgorithm):
             "<h3>Hits</h3><p>One polygon a tile: <i>rank</i>; <i>score</i> by which it is ranked; <i>score_global</i>"
             " of the whole tile and <i>score_regions</i> of its subregions (how like they are to the query);"
             " <i>percentile</i>: per cent of all searched tiles that score lower; <i>query</i>, <i>keywords</i>,"
-            " <i>raster</i>, <i>tile_row</i>,"
-            " <i>tile_col</i>, <i>model</i>.</p>"
+            " <i>raster</i>, <i>tile_row</i>, <i>tile_col</i>, <i>model</i>.</p>"
             "<h3>Subregions</h3><p>One polygon an outlined object: <i>hit_rank</i> of its hit, <i>query</i>,"
             " <i>keyword</i>, <i>score</i> (0 to 1), <i>area_m2</i> on the ground.</p>"
         )
