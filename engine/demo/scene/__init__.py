@@ -20,7 +20,7 @@ from engine.types import ProgressSink, no_progress
 
 __all__ = ["GENERATOR_VERSION", "SCENE_KINDS", "SMALLEST", "Scene", "write_scene"]
 
-GENERATOR_VERSION = "3"  # raised with every change that alters a picture or its outlines
+GENERATOR_VERSION = "4"  # raised with every change that alters a picture or its outlines
 SMALLEST = 1024
 
 

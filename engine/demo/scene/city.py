@@ -218,60 +218,64 @@ def draw_church(drawing: Drawing, site: Site) -> None:
     for x in np.arange(-w + 20, w - 20, 7):
         if rng.random() < 0.5:
             car(drawing, frame.at(float(x), h - 6, np.pi / 2), 8.6)
-    drawing.add("church", frame.rectangle(-w, -h, w, h))
+    aisle = width * 0.5 + 16
+    nave_floor = Polygon(frame.rectangle(x0 - 10, -aisle, x0 + nave, aisle))
+    drawing.add("church", nave_floor.union(Polygon(cross.rectangle(-h * 0.61, -width * 0.46, h * 0.61, width * 0.46))))
 
 
 def draw_school(drawing: Drawing, site: Site) -> None:
-    """School buildings about a court, a sports field with a small track, yard, trees."""
+    """A campus: rows of teaching blocks about courts, two halls, paths under trees, a field with its track."""
     rng, canvas, frame = drawing.rng, drawing.canvas, site.frame
     w, h = site.width / 2, site.height / 2
-    canvas.fill(site.outline, drawing.pick([(120, 118, 86), (104, 112, 72)]), Material.GRASS, 0, 0.9)
-    canvas.fill(frame.rectangle(-w + 8, -h + 8, 4, h - 8), drawing.vary((158, 152, 142)), Material.CONCRETE, 0)
-    color = drawing.pick([*PALE, (156, 104, 84), (150, 140, 130)])
-    roofed = rng.random() < 0.5
-    x0, x1, y0, y1 = -w + 18, -8.0, -h + 18, h - 18
+    canvas.fill(site.outline, drawing.pick([(104, 112, 72), (112, 116, 80)]), Material.GRASS, 0, 0.9)
+    color = drawing.pick([*PALE, *TILES, (156, 104, 84), (150, 140, 130)])
+    roofed = rng.random() < 0.6
+    paving = drawing.vary((166, 160, 148))
+    canvas.fill(frame.rectangle(-w + 6, -4, w - 6, 4), paving, Material.CONCRETE, 0)
+    for x in (-w * 0.52, 6.0):
+        canvas.fill(frame.rectangle(x - 3.5, -h + 6, x + 3.5, h - 6), paving, Material.CONCRETE, 0)
 
-    def wing(x: float, y: float, long: float, turn: float, deep: float = 26) -> None:
+    def block(place: Frame, long: float, deep: float = 17.0) -> None:
+        w, h = long / 2 + 4, deep / 2 + 4
+        canvas.fill(place.rectangle(-w, -h, w, h), paving, Material.CONCRETE)
         if roofed:
-            hip_roof(drawing, frame.at(x, y, turn), long, deep, 13, color, 0.4)
+            hip_roof(drawing, place, long, deep, 13, shade(color, float(rng.uniform(0.92, 1.08))), 0.4)
         else:
-            flat_roof(drawing, frame.at(x, y, turn), long, deep, 14, color)
+            flat_roof(drawing, place, long, deep, 14, shade(color, float(rng.uniform(0.92, 1.08))))
 
-    wing((x0 + x1) / 2, y0 + 13, x1 - x0, 0.0)
-    wing((x0 + x1) / 2, 6, (x1 - x0) * 0.9, 0.0)
-    wing(x0 + 13, (y0 + y1) / 2, y1 - y0, np.pi / 2)
-    if rng.random() < 0.6:
-        wing((x0 + x1) / 2 + 10, y1 - 13, (x1 - x0) * 0.7, 0.0)
-    canvas.fill(frame.rectangle(x0 + 34, y0 + 34, x1 - 4, -12), (100, 112, 70), Material.LAWN, 0)
-    field = frame.at(w * 0.53, -h * 0.12, np.pi / 2)
-    long, wide = site.height * 0.62, w * 0.74
-    track = drawing.pick([(158, 96, 80), (150, 88, 76)])
+    # Four courts, each framed by blocks on two, three or four sides.
+    for x0, x1 in ((-w + 10, -w * 0.52 - 8), (-w * 0.52 + 8, -4.0)):
+        for y0, y1 in ((-h + 10, -10.0), (10.0, h - 10)):
+            middle = frame.at((x0 + x1) / 2, (y0 + y1) / 2)
+            wide, tall = x1 - x0, y1 - y0
+            block(frame.at((x0 + x1) / 2, y0 + 9), wide)
+            block(frame.at((x0 + x1) / 2, y1 - 9), wide)
+            for x in (x0 + 9, x1 - 9):
+                if rng.random() < 0.55:
+                    block(frame.at(x, (y0 + y1) / 2, np.pi / 2), tall - 34)
+            reach = np.array([wide * 0.3, tall * 0.26])
+            plant(drawing, middle.world(rng.uniform(-reach, reach, (26, 2))), (3.5, 7))
+    hall = frame.at(w * 0.34, h - 38)
+    block(hall, w * 0.5, 48)
+    field = frame.at(w * 0.54, -h * 0.40)
+    long, wide = w * 0.84, h * 0.98
     t = np.linspace(0, 2 * np.pi, 90, endpoint=False)
     c, s = np.cos(t), np.sin(t)
     oval = np.stack((long / 2 * np.sign(c) * np.abs(c) ** 0.6, wide / 2 * np.sign(s) * np.abs(s) ** 0.75), axis=1)
-    canvas.fill(field.world(oval), track, Material.PAINT, 0)
-    canvas.fill(field.world(oval * (0.87, 0.78)), drawing.pick(TURF), Material.LAWN, 0)
-    pitch(drawing, field, long * 0.66, wide * 0.60, drawing.pick(TURF))
-    lot = (14, h - 62, w - 14, h - 14)
-    if rng.random() < 0.5:
-        canvas.fill(frame.rectangle(*lot), (114, 114, 112), Material.ASPHALT, 0)
-        rows_of_cars(drawing, frame, *lot, 0.6)
-    else:
-        for k in range(3):
-            court = frame.at(lot[0] + 24 + k * 48, (lot[1] + lot[3]) / 2)
-            canvas.fill(
-                court.rectangle(-21, -20, 21, 20),
-                drawing.pick([(96, 132, 108), (160, 100, 82), (92, 116, 146)]),
-                Material.PAINT,
-                0,
-            )
-            canvas.fill(
-                Polygon(court.rectangle(-16, -15, 16, 15)).exterior.buffer(0.5), (220, 220, 214), None, None, 0.8
-            )
+    canvas.fill(field.world(oval), drawing.pick([(158, 96, 80), (150, 88, 76)]), Material.PAINT, 0)
+    canvas.fill(field.world(oval * (0.87, 0.80)), drawing.pick(TURF), Material.LAWN, 0)
+    pitch(drawing, field, long * 0.66, wide * 0.58, drawing.pick(TURF))
+    block(frame.at(w * 0.78, h * 0.29), w * 0.30)
+    lot = (14.0, h * 0.14, w * 0.56, h * 0.44)
+    canvas.fill(frame.rectangle(*lot), (114, 114, 112), Material.ASPHALT, 0)
+    rows_of_cars(drawing, frame, *lot, 0.6)
+    for x in (-w * 0.52, 6.0):
+        for side in (-8.0, 8.0):
+            edge = frame.world([(x + side, -h + 8), (x + side, h - 8)])
+            plant(drawing, along(drawing, edge, 13, 2), (3.5, 6.5))
     ring = frame.rectangle(-w + 3, -h + 3, w - 3, h - 3)
     for k in range(4):
         plant(drawing, along(drawing, np.stack((ring[k], ring[(k + 1) % 4])), 11, 2), (3.5, 6.5))
-    plant(drawing, frame.world(rng.uniform((-w + 14, -h + 14), (0, h - 14), (40, 2))), (3, 5))
     drawing.add("school", site.outline)
 
 

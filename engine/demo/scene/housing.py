@@ -146,7 +146,7 @@ def draw_sparse_residential(drawing: Drawing, site: Site) -> None:
         80,
         7,
     )
-    fill_with_trees(drawing, outline, 10.2, (4.0, 8.5))
+    fill_with_trees(drawing, outline, 11.5, (4.5, 11.0))
     canvas.fill(LineString(lane).buffer(8), (104, 104, 70), Material.GRASS, 0)
     canvas.fill(LineString(lane).buffer(4.5), (142, 136, 126), Material.ASPHALT, 0)
     homes = _homes(drawing, frame, w, h, lane)
@@ -164,10 +164,10 @@ def _homes(drawing: Drawing, frame: Frame, w: float, h: float, lane: Float64Arra
     found: list[Frame] = []
     road = LineString(lane)
     for _ in range(400):
-        x, y = rng.uniform(-w + 75, w - 75), rng.uniform(-h + 70, h - 70)
+        x, y = rng.uniform(-w + 90, w - 90), rng.uniform(-h + 85, h - 85)
         px, py = frame.world([(x, y)])[0]
         off = road.distance(Point(px, py))
-        if 56 < off < 130 and all(np.hypot(px - f.x, py - f.y) > 128 for f in found):
+        if 64 < off < 150 and all(np.hypot(px - f.x, py - f.y) > 150 for f in found):
             found.append(Frame(float(px), float(py), float(frame.angle + rng.uniform(-0.6, 0.6))))
         if len(found) == 9:
             break
@@ -177,7 +177,7 @@ def _homes(drawing: Drawing, frame: Frame, w: float, h: float, lane: Float64Arra
 def _homestead(drawing: Drawing, home: Frame, lane: Float64Array) -> BaseGeometry:
     """Clearing, drive, house of two wings, terrace, pool, trees close by; returns where the wood is cut down."""
     rng, canvas = drawing.rng, drawing.canvas
-    clearing = blob(drawing, home.at(0, 4), float(rng.uniform(40, 54)), float(rng.uniform(36, 48)), 0.16, 2.2)
+    clearing = blob(drawing, home.at(0, 4), float(rng.uniform(60, 78)), float(rng.uniform(54, 70)), 0.22, 2.2)
     nearest = lane[int(np.argmin(np.hypot(lane[:, 0] - home.x, lane[:, 1] - home.y)))]
     canvas.fill(clearing, drawing.pick([(92, 108, 62), (104, 112, 70), (116, 114, 76)]), Material.LAWN, 0)
     door = np.array([home.x, home.y])
@@ -186,7 +186,7 @@ def _homestead(drawing: Drawing, home: Frame, lane: Float64Array) -> BaseGeometr
     canvas.fill(LineString(drive).buffer(5), (100, 104, 66), Material.GRASS, 0, 0.8)
     canvas.fill(LineString(drive).buffer(2.8), drawing.vary((176, 166, 148)), Material.CONCRETE, 0)
     color = drawing.pick([*SLATE, (112, 92, 80), (126, 116, 106)], 0.06)
-    long, deep = float(rng.uniform(32, 42)), float(rng.uniform(18, 23))
+    long, deep = float(rng.uniform(44, 58)), float(rng.uniform(23, 29))
     side = 1 if rng.random() < 0.5 else -1
     canvas.fill(home.rectangle(-16, deep / 2, 16, deep / 2 + 12), (178, 170, 158), Material.CONCRETE, 0)
     hip_roof(drawing, home.at(side * long * 0.3, deep * 0.5, np.pi / 2), deep + 12, deep * 0.9, 7, color)
@@ -204,6 +204,6 @@ def _homestead(drawing: Drawing, home: Frame, lane: Float64Array) -> BaseGeometr
         flat_roof(drawing, home.at(-side * long * 0.9, -deep * 0.6), 13, 12, 5, (150, 140, 130), False)
     car(drawing, home.at(side * 6, -deep / 2 - 8, 0.3), 9)
     ring = np.asarray(clearing.exterior.coords)
-    plant(drawing, ring[rng.random(len(ring)) < 0.45], (4, 8))
-    plant(drawing, home.world(rng.uniform(-42, 42, (7, 2))), (3, 6))
+    plant(drawing, ring[rng.random(len(ring)) < 0.45], (4.5, 10))
+    plant(drawing, home.world(rng.uniform(-56, 56, (9, 2))), (3.5, 8))
     return clearing.union(LineString(drive).buffer(5))

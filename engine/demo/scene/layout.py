@@ -21,7 +21,7 @@ from engine.types import BoolArray, Float64Array
 CELL = 16  # pixels of one cell of the occupancy grid
 FULL = 4096  # side of the scene that the counts in SITES are for
 
-RIVER_WIDTH = 118.0
+RIVER_WIDTH = 62.0  # pixels: with its bends it then fits a tile, as rivers do in RSICD
 HIGHWAY_WIDTH = 34.0
 RAIL_CORRIDOR = 60.0
 
@@ -177,6 +177,7 @@ def _corridors(rng: np.random.Generator, size: int) -> Plan:
     highway_y = 0.5 - side * rng.uniform(0.14, 0.24)
     u = np.linspace(-0.05, 1.0, 400)
     bends = 0.052 * np.sin(2 * np.pi * (u * rng.uniform(1.1, 1.9) + rng.uniform(0, 1)))
+    bends += _meanders(rng.spawn(1)[0], u, size)
     river = np.stack(
         (u, river_y + rng.uniform(-0.15, 0.15) * (u - 0.5) + bends + _wander(rng, len(u), 0.03, 5)), axis=1
     )
@@ -267,6 +268,15 @@ def _corridors(rng: np.random.Generator, size: int) -> Plan:
         station,
         (float(town_x), float(town_y)),
     )
+
+
+def _meanders(rng: np.random.Generator, u: Float64Array, size: int) -> Float64Array:
+    """Bends of a few hundred pixels, strong in some stretches, at places ``u`` along a river; all in scene sides."""
+    waves = max(2.0, 5.6 * size / FULL)
+    phase = 2 * np.pi * (waves * u + 0.18 * _wander(rng, len(u), 1.0, 8) + rng.uniform(0, 1))
+    strength = np.clip(0.024 + 0.010 * _wander(rng, len(u), 1.0, 5), 0.010, 0.034)
+    calm = np.clip((1 - u) / 0.15, 0, 1)  # it meets the sea straight
+    return np.asarray(calm * strength * np.sin(phase))
 
 
 def _band(line: Float64Array, width: Float64Array) -> BaseGeometry:

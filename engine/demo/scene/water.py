@@ -125,7 +125,7 @@ def shade_of(color: Color, factor: float) -> Color:
 def draw_river(drawing: Drawing, plan: Plan) -> None:
     """Dark green or muddy brown water between bare and wooded banks, with shallows along the inner bends."""
     rng, canvas = drawing.rng, drawing.canvas
-    body = drawing.pick([(54, 76, 68), (60, 74, 66), (46, 70, 72), (124, 110, 80)], 0.06)
+    body = drawing.pick([(54, 76, 68), (60, 74, 66), (46, 70, 72), (156, 134, 94)], 0.06)
     river = plan.river
     land = shapely.box(0, 0, canvas.size, canvas.size).difference(plan.sea)
     canvas.fill(river.buffer(20).intersection(land), drawing.vary((86, 94, 60)), Material.GRASS, 0, 0.55)
