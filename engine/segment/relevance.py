@@ -4,7 +4,8 @@ Per tile: patch embeddings of enlarged windows (:mod:`engine.segment.dense`), on
 cosine with the keyword's prompts, mean over coarse superpixels, spread among superpixels that look alike
 (:mod:`engine.segment.diffusion`), cut in two halves (:mod:`engine.segment.halves`), small parts and holes removed.
 Where the halves differ little the keyword is everywhere, and the whole tile is its outline; those of a place made of
-different things (:mod:`engine.segment.places`) may differ more.
+different things (:mod:`engine.segment.places`) may differ more. Of things that stand on a ground, planes or tanks, what
+differs from that ground is outlined within (:mod:`engine.segment.things`).
 
 Cosines of different keywords do not compare, so each tile's are standardised against those of a fixed vocabulary
 (:mod:`engine.segment.background`) on the same tile: z = (cosine - mean) / deviation, over all words and patches. The
@@ -32,9 +33,10 @@ from engine.segment.halves import otsu_cut
 from engine.segment.places import is_place
 from engine.segment.prompts import TEMPLATES, PromptEnsemble
 from engine.segment.superpixels import superpixel_means, superpixels
+from engine.segment.things import is_thing, standing_out
 from engine.types import BoolArray, Float32Array, IntArray, UInt8Array
 
-VERSION = 4  # of the method: raise it where equal settings give other masks
+VERSION = 5  # of the method: raise it where equal settings give other masks
 _TILES_PER_BATCH = 8
 
 
@@ -58,7 +60,8 @@ class RelevanceSettings:
         colour: distance in CIELAB at which superpixels look alike no more.
         reach: how far they look for others like them, in shares of the longer side.
         shared: share of a superpixel's relevance that comes from those like it.
-        smallest_part: share of the tile below which a part, or a hole, is removed.
+        smallest_part: share of the tile below which a part, or a gap, is removed.
+        largest_hole: share of the tile up to which a hole is filled.
         working_side: longest side in pixels at which structure is computed; larger tiles are shrunk for it.
     """
 
@@ -75,6 +78,7 @@ class RelevanceSettings:
     reach: float = 0.3
     shared: float = 0.9
     smallest_part: float = 0.002
+    largest_hole: float = 0.2
     working_side: int = 224
 
 
@@ -130,6 +134,8 @@ class RelevanceSegmenter:
             contrast = settings.place_contrast if is_place(keyword) else settings.contrast
             mask = relevant_area(values, labels, alike, settings, contrast)
             if mask.any():
+                if is_thing(keyword):
+                    mask = standing_out(image, mask)
                 score = min(1.0, max(0.0, float(values[mask].mean()) / settings.certain))
                 found.append((Segment(keyword, _enlarged(mask, tile.shape[0], tile.shape[1]), score), values))
         return found
@@ -151,7 +157,15 @@ def relevant_area(
         return np.ones(labels.shape, np.bool_)
     smallest = max(1, round(settings.smallest_part * labels.size))
     mask = _without_small_parts((means >= cut)[labels], smallest)
-    return ~_without_small_parts(~mask, smallest)
+    return _filled(~_without_small_parts(~mask, smallest), settings.largest_hole * labels.size)
+
+
+def _filled(mask: BoolArray, largest: float) -> BoolArray:
+    """The mask with its holes, up to this many pixels: what a thing encloses is mostly its own (a track's pitch)."""
+    holes, _ = ndimage.label(ndimage.binary_fill_holes(mask) & ~mask)
+    fill = np.bincount(holes.ravel()) <= largest
+    fill[0] = False
+    return np.asarray(mask | fill[holes], np.bool_)
 
 
 def _without_small_parts(mask: BoolArray, smallest: int) -> BoolArray:

@@ -74,8 +74,7 @@ def test_what_callbacks_receive_is_told_as_json_like_the_report(searcher: Search
 
 
 def test_json_has_the_holes_of_outlines(searcher: Searcher, tmp_path: Path) -> None:
-    cells = [["water"] * 5 for _ in range(5)]
-    cells[2][2] = "brick"
+    cells = [["brick" if 0 < row < 4 and 0 < col < 4 else "water" for col in range(5)] for row in range(5)]
     raster = write_raster(tmp_path / "ring.tif", ground(cells, 32), photometric="RGB")
     result = searcher.search("water", [raster], SearchOptions(tile="160px", refine=1))
     rings = [

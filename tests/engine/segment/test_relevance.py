@@ -124,7 +124,9 @@ def test_a_place_of_many_things_is_not_cut_where_a_thing_is() -> None:
     assert place.mask.all()
 
 
-@pytest.mark.parametrize("keyword", ["airport", "residential areas", "Harbour", "train station", "villages"])
+@pytest.mark.parametrize(
+    "keyword", ["airport", "residential areas", "sparse residential houses", "Harbour", "train station", "villages"]
+)
 def test_places(keyword: str) -> None:
     assert is_place(keyword)
 
@@ -137,7 +139,7 @@ def test_things_and_surfaces_are_no_places(keyword: str) -> None:
 class TestRelevantArea:
     """Cut and cleaning on a map of 4 x 4 superpixels of 10 px."""
 
-    settings = RelevanceSettings(presence=0.5, contrast=1.0, shared=0.5, smallest_part=0.0)
+    settings = RelevanceSettings(presence=0.5, contrast=1.0, shared=0.5, smallest_part=0.0, largest_hole=0.0)
     labels = np.repeat(np.repeat(np.arange(16).reshape(4, 4), 10, 0), 10, 1)
 
     def area(self, cells: list[list[float]], alike: Float32Array | None = None, **changes: float) -> BoolArray:
@@ -173,3 +175,10 @@ class TestRelevantArea:
         assert cleaned[:3, :3].all()
         assert not cleaned[3, 3]
         assert not cleaned[:, 3].any()
+
+    def test_holes_are_filled_and_bays_are_not(self) -> None:
+        cells = [[3.0, 3, 3, 0], [3, 0, 3, 0], [3, 3, 3, 3], [0, 3, 3, 3]]
+        kept = self.area(cells)
+        assert np.argwhere(~kept).tolist() == [[0, 3], [1, 1], [1, 3], [3, 0]]
+        assert np.array_equal(self.area(cells, largest_hole=0.05), kept)
+        assert np.argwhere(~self.area(cells, largest_hole=0.07)).tolist() == [[0, 3], [1, 3], [3, 0]]
