@@ -28,7 +28,7 @@ SURFACES = frozenset(("bare", "forest", "grass", "grassy", "green", "sandy", "sn
 def is_place(keyword: str) -> bool:
     """Whether a keyword names such a place, in singular or plural."""
     words = singular(keyword.lower()).split()
-    if "residential" in words:  # "sparse residential houses" asks for the district too
+    if words[-1:] == ["residential"] or words[-2:] == ["residential", "house"]:  # they ask for the district
         return True
     if not words or words[-1] not in PLACES or " ".join(words[-2:]) in NO_PLACES:
         return False

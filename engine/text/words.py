@@ -143,10 +143,11 @@ class Lexicon:
 
 @lru_cache(_REMEMBERED_WORDS)
 def singular(word: str) -> str:
-    """The singular of an English noun; a word that is no plural comes back as it is."""
-    irregular = _IRREGULAR.get(word)
+    """The singular of an English noun, or of a phrase's last word; what is no plural comes back as it is."""
+    before, space, last = word.rpartition(" ")
+    irregular = _IRREGULAR.get(last)
     if irregular is not None:
-        return irregular
+        return before + space + irregular
     if len(word) < 4 or not word.endswith("s") or word.endswith(_SINGULAR_ENDINGS):
         return word
     if word.endswith("ies"):

@@ -220,11 +220,13 @@ def draw_church(drawing: Drawing, site: Site) -> None:
             car(drawing, frame.at(float(x), h - 6, np.pi / 2), 8.6)
     aisle = width * 0.5 + 16
     nave_floor = Polygon(frame.rectangle(x0 - 10, -aisle, x0 + nave, aisle))
-    drawing.add("church", nave_floor.union(Polygon(cross.rectangle(-h * 0.61, -width * 0.46, h * 0.61, width * 0.46))))
+    transept = Polygon(cross.rectangle(-h * 0.61, -width * 0.46, h * 0.61, width * 0.46))
+    apse = Polygon(frame.at(x0 + nave - 2, 0).ellipse(0, 0, width * 0.52, width * 0.52, 32))
+    drawing.add("church", shapely.union_all([nave_floor, transept, apse]))
 
 
 def draw_school(drawing: Drawing, site: Site) -> None:
-    """A campus: rows of teaching blocks about courts, two halls, paths under trees, a field with its track."""
+    """A campus: rows of teaching blocks about courts, a hall, paths under trees, a field with its track."""
     rng, canvas, frame = drawing.rng, drawing.canvas, site.frame
     w, h = site.width / 2, site.height / 2
     canvas.fill(site.outline, drawing.pick([(104, 112, 72), (112, 116, 80)]), Material.GRASS, 0, 0.9)
@@ -236,8 +238,8 @@ def draw_school(drawing: Drawing, site: Site) -> None:
         canvas.fill(frame.rectangle(x - 3.5, -h + 6, x + 3.5, h - 6), paving, Material.CONCRETE, 0)
 
     def block(place: Frame, long: float, deep: float = 17.0) -> None:
-        w, h = long / 2 + 4, deep / 2 + 4
-        canvas.fill(place.rectangle(-w, -h, w, h), paving, Material.CONCRETE)
+        half_long, half_deep = long / 2 + 4, deep / 2 + 4
+        canvas.fill(place.rectangle(-half_long, -half_deep, half_long, half_deep), paving, Material.CONCRETE)
         if roofed:
             hip_roof(drawing, place, long, deep, 13, shade(color, float(rng.uniform(0.92, 1.08))), 0.4)
         else:

@@ -36,7 +36,7 @@ class PromptSettings:
         ground: share of the tile above which a part is ground cover, not an object: its outline stays as it is.
     """
 
-    parts: int = 8
+    parts: int = 32
     margin: float = 0.1
     ground: float = 0.5
 

@@ -94,7 +94,7 @@ def test_a_tile_that_is_one_ground_keeps_the_relevance_outline(segmenter: Releva
 
 
 def test_identity_holds_the_relevance_settings_and_the_weights(segmenter: RelevanceSamSegmenter) -> None:
-    assert segmenter.identity.startswith("relevance+sam-1(parts=8,margin=0.1,ground=0.5,vit_b=")
+    assert segmenter.identity.startswith("relevance+sam-1(parts=32,margin=0.1,ground=0.5,vit_b=")
     assert RelevanceSegmenter(ColourModel()).identity in segmenter.identity
 
 
